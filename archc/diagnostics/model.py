@@ -1,0 +1,131 @@
+"""The diagnostic value and the list that a run collects them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from ..source import Span
+from .catalogue import CODES
+
+Severity = Literal["error", "warning", "note"]
+
+
+class Label(NamedTuple):
+    """A place and what is to be said there (may be empty: only underlined)."""
+
+    span: Span
+    text: str = ""
+
+
+class Edit(NamedTuple):
+    """Replace the text of a span."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that mend the mistake; `safe` ones keep the meaning that was surely intended."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake. `message` stands alone; `labels[0]` is where it stands; `help` is a way out."""
+
+    code: str
+    message: str
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str | None = None
+    fixes: tuple[Fix, ...] = ()
+
+    @property
+    def severity(self) -> Severity:
+        return CODES[self.code].severity
+
+
+class TooManyErrors(Exception):
+    """Raised when the collection is full: a wall of errors helps nobody."""
+
+
+class Diagnostics:
+    """Collects diagnostics in the order found; the same code at the same place counts once."""
+
+    def __init__(self, limit: int = 100) -> None:
+        self.items: list[Diagnostic] = []
+        self.limit = limit
+        self._seen: set[tuple[str, str, int, int]] = set()
+
+    def add(self, item: Diagnostic) -> None:
+        if item.labels:
+            span = item.labels[0].span
+            key = (item.code, span.source.name, span.start, span.end)
+            if key in self._seen:
+                return
+            self._seen.add(key)
+        self.items.append(item)
+        if len(self.items) >= self.limit:
+            raise TooManyErrors
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        *labels: Label | tuple[Span, str] | Span | None,
+        notes: Iterable[str] = (),
+        help: str | None = None,
+        fixes: Iterable[Fix] = (),
+    ) -> None:
+        """Add a diagnostic; labels may be given as bare spans or (span, text) pairs."""
+        made: list[Label] = []
+        for label in labels:
+            if isinstance(label, Span):
+                made.append(Label(label))
+            elif label is not None:
+                made.append(Label(*label))
+        self.add(Diagnostic(code, message, tuple(made), tuple(notes), help, tuple(fixes)))
+
+    @property
+    def failed(self) -> bool:
+        return any(d.severity == "error" for d in self.items)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def closest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that was probably meant, by edit distance with transpositions, or None."""
+    best: str | None = None
+    bound = max(1, len(name) // 3) + 1
+    for candidate in sorted(set(candidates)):
+        if abs(len(candidate) - len(name)) >= bound:
+            continue
+        distance = 0.5 if candidate.lower() == name.lower() else _distance(name, candidate)
+        if distance < bound:
+            best, bound = candidate, distance  # type: ignore[assignment]
+    return best
+
+
+def _distance(a: str, b: str) -> int:
+    """Optimal string alignment distance."""
+    before: list[int] = []
+    last = list(range(len(b) + 1))
+    for i, ca in enumerate(a, 1):
+        row = [i]
+        for j, cb in enumerate(b, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (ca != cb))
+            if i > 1 and j > 1 and ca == b[j - 2] and a[i - 2] == cb:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
