@@ -1,0 +1,226 @@
+"""Sizes that may be free: an integer (the size at hand) that remembers how it came about.
+
+`Size` is an `int`, so shape arithmetic need not know of it. Its expression is kept in a normal form:
+`const + sum(coefficient * atom)`, where an atom is a symbol `H` or `floor(linear / k)`. Nested floors
+fold (`floor((floor(x / a) + b) / c) = floor((x + a*b) / (a*c))`, x whole), so a chain of windows is
+one floor, whatever its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import gcd, lcm
+
+# An atom is a symbol's name, ("floor", linear, divisor), or ("opaque", text): something that has no
+# such form and about which nothing can be decided beyond its value at hand.
+Atom = str | tuple[str, object, int] | tuple[str, str]
+
+
+class Linear:
+    """const + sum of coefficient * atom; hashable."""
+
+    __slots__ = ("const", "terms")
+
+    def __init__(self, terms: tuple[tuple[Atom, int], ...], const: int) -> None:
+        self.terms = terms
+        self.const = const
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Linear) and (self.terms, self.const) == (other.terms, other.const)
+
+    def __hash__(self) -> int:
+        return hash((self.terms, self.const))
+
+    def plus(self, other: Linear, sign: int = 1) -> Linear:
+        terms = dict(self.terms)
+        for atom, k in other.terms:
+            terms[atom] = terms.get(atom, 0) + sign * k
+        return _linear(terms, self.const + sign * other.const)
+
+    def times(self, k: int) -> Linear:
+        return _linear({a: c * k for a, c in self.terms}, self.const * k)
+
+    def floordiv(self, k: int) -> Linear:
+        """floor(self / k) for k > 0."""
+        whole = {a: c // k for a, c in self.terms if c % k == 0}
+        rest = {a: c for a, c in self.terms if c % k}
+        if not rest:
+            return _linear(whole, self.const // k)
+        shift, const = divmod(self.const, k)
+        common = gcd(k, const, *rest.values())
+        inner, divisor = _linear({a: c // common for a, c in rest.items()}, const // common), k // common
+        if len(inner.terms) == 1:
+            atom, c = inner.terms[0]
+            if c == 1 and isinstance(atom, tuple) and atom[0] == "floor":
+                below, under = atom[1], atom[2]  # type: ignore[misc]
+                assert isinstance(below, Linear) and isinstance(under, int)
+                inner = below.plus(_linear({}, inner.const * under))
+                return inner.floordiv(under * divisor).plus(_linear(whole, shift))
+        return _linear({**whole, ("floor", inner, divisor): 1}, shift)
+
+    def at(self, values: dict[str, int]) -> int:
+        """The value for given symbols; LookupError where an opaque part has none."""
+        total = self.const
+        for atom, k in self.terms:
+            if isinstance(atom, str):
+                total += k * values[atom]
+            elif atom[0] == "floor":
+                total += k * (atom[1].at(values) // atom[2])  # type: ignore[union-attr, misc]
+            else:
+                raise LookupError(atom[1])
+        return total
+
+    def symbols(self) -> set[str]:
+        found: set[str] = set()
+        for atom, _ in self.terms:
+            if isinstance(atom, str):
+                found.add(atom)
+            elif atom[0] == "floor":
+                found |= atom[1].symbols()  # type: ignore[union-attr]
+            else:
+                found.add("?")
+        return found
+
+    def period(self) -> int:
+        """Smallest convenient M with f(H + M) = f(H) + constant, for every symbol."""
+        result = 1
+        for atom, _ in self.terms:
+            if isinstance(atom, tuple) and atom[0] == "floor":
+                result = lcm(result, atom[2] * atom[1].period())  # type: ignore[union-attr, misc, operator]
+        return result
+
+    def __str__(self) -> str:
+        parts: list[str] = []
+        for atom, k in self.terms:
+            name = atom if isinstance(atom, str) else _atom_text(atom)
+            text = name if abs(k) == 1 else f"{abs(k)}*{name}"
+            parts.append(("- " if k < 0 else "+ ") + text)
+        if self.const or not parts:
+            parts.append(f"{'-' if self.const < 0 else '+'} {abs(self.const)}")
+        text = " ".join(parts)
+        return text[2:] if text.startswith("+ ") else "-" + text[2:]
+
+
+def _atom_text(atom: tuple[object, ...]) -> str:
+    if atom[0] != "floor":
+        return str(atom[1])
+    inner = str(atom[1])
+    return f"{inner}//{atom[2]}" if inner.isidentifier() else f"({inner})//{atom[2]}"
+
+
+def _linear(terms: dict[Atom, int], const: int) -> Linear:
+    kept = [(a, k) for a, k in terms.items() if k]
+    kept.sort(key=lambda t: str(t[0]) if isinstance(t[0], str) else "~" + _atom_text(t[0]))
+    return Linear(tuple(kept), const)
+
+
+class Size(int):
+    """A whole number that depends on free symbols; `.form` says how."""
+
+    form: Linear
+
+    def __new__(cls, value: int, form: Linear) -> Size:
+        made = int.__new__(cls, value)
+        made.form = form
+        return made
+
+    def __add__(self, other: int) -> int:
+        return _make(int(self) + int(other), self.form.plus(form_of(other)))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: int) -> int:
+        return _make(int(self) - int(other), self.form.plus(form_of(other), -1))
+
+    def __rsub__(self, other: int) -> int:
+        return _make(int(other) - int(self), form_of(other).plus(self.form, -1))
+
+    def __neg__(self) -> int:
+        return _make(-int(self), self.form.times(-1))
+
+    def __mul__(self, other: int) -> int:  # type: ignore[override]
+        value = int(self) * other
+        if isinstance(other, Size):
+            return _make(value, opaque(f"({self.form})*({other.form})"))
+        return _make(value, self.form.times(other)) if isinstance(other, int) else value
+
+    __rmul__ = __mul__  # type: ignore[assignment]
+
+    def __floordiv__(self, other: int) -> int:
+        value = int(self) // other
+        if isinstance(other, Size) or other < 0:
+            return _make(value, opaque(f"({self.form})//({other})"))
+        return _make(value, self.form.floordiv(other))
+
+    def __mod__(self, other: int) -> int:
+        value = int(self) % other
+        if isinstance(other, Size) or other < 0:
+            return _make(value, opaque(f"({self.form})%({other})"))
+        return _make(value, self.form.plus(self.form.floordiv(other).times(other), -1))
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        return int, (int(self),)
+
+
+def _make(value: int, form: Linear) -> int:
+    """A plain int where nothing is free any more."""
+    return Size(value, form) if form.terms else value
+
+
+def opaque(text: str) -> Linear:
+    return Linear(((("opaque", text), 1),), 0)
+
+
+def symbol(name: str, value: int) -> Size:
+    """A free size with its default."""
+    return Size(value, Linear(((name, 1),), 0))
+
+
+def form_of(value: int) -> Linear:
+    return value.form if isinstance(value, Size) else Linear((), int(value))
+
+
+def is_free(value: object) -> bool:
+    return isinstance(value, Size)
+
+
+def blur(value: int, text: str) -> int:
+    """The value with a form about which nothing can be decided (if it was free at all)."""
+    return Size(int(value), opaque(text))
+
+
+def always(
+    holds: Callable[[dict[str, int]], bool | None],
+    names: list[str],
+    period: int,
+    start: int,
+    given: Callable[[dict[str, int]], bool],
+    budget: int = 1 << 16,
+) -> bool | None:
+    """Is a condition over symbols true (or false) wherever `given` holds? None where it depends.
+
+    Sound for conditions whose truth repeats with `period` from `start` on; the caller sees to that.
+    Also None when deciding would take more than `budget` evaluations.
+    """
+    count = start + 2 * period
+    if count ** len(names) > budget:
+        return None
+    seen: set[bool] = set()
+    values = [1] * len(names)
+    while True:
+        env = dict(zip(names, values, strict=True))
+        if given(env):
+            truth = holds(env)
+            if truth is None:
+                return None
+            seen.add(truth)
+            if len(seen) == 2:
+                return None
+        i = 0
+        while i < len(values) and values[i] == count:
+            values[i] = 1
+            i += 1
+        if i == len(values):
+            break
+        values[i] += 1
+    return seen.pop() if seen else None

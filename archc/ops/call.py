@@ -1,0 +1,92 @@
+"""How an operator is written in PyTorch, as small values. Text is made of them in `archc.emit` only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The i-th value that comes in."""
+
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """The layer itself, called or read: `self.conv1`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A parameter or buffer of the layer: `self.conv1.weight`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOf:
+    """The spatial size of the i-th input: `x.shape[2:]`."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`func(*args, **kwargs)`. `func` is a dotted name that archc wrote, or the layer itself.
+
+    Arguments are expressions of this file, numbers, strings, None, tuples or lists of those.
+    """
+
+    func: Union[str, Module]
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """`on.name(*args, **kwargs)`: `x.flatten(1)`."""
+
+    on: Any
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Infix:
+    """`a + b + c`; the operator is one of + - * /."""
+
+    op: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A class that PyTorch does not have: its name and its source, formatted, importing nothing.
+
+    It may use `torch`, `nn`, `F` and `Tensor`. It is written once into a file that needs it.
+    """
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Torch:
+    """An operator in PyTorch.
+
+    `module`: the layer's constructor (`nn.Conv2d(...)`). Every operator with one input has it, so
+    that it can take a position in `nn.Sequential`; operators with several inputs have it only if
+    they have weights or state.
+    `function`: the expression to prefer in a `forward` when the layer has no state (`F.relu(x)`);
+    None where the module is to be called.
+    `setup`: statements to run once after construction, over `Module()` and `Weight(...)`.
+    `helper`: the class that `module` names, if PyTorch lacks it.
+    """
+
+    module: Call | None = None
+    function: Any = None
+    setup: tuple[Any, ...] = ()
+    helper: Helper | None = None

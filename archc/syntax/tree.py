@@ -1,0 +1,416 @@
+"""The syntax tree: frozen nodes with spans. Nothing here knows what a name means.
+
+Every node has `span`. Expressions, stages and statements are told apart by class; the elaborator
+dispatches on the class, so a new construct is a class here, a rule in the grammar and a method there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from ..source import Source, Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ident(Node):
+    """A name where it stands."""
+
+    name: str
+
+
+# --------------------------------------------------------------------------- expressions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Number(Node):
+    """`61_706`, `4.09G`, `1e-3`. `value` is exact: an int where the figure is whole."""
+
+    value: int | float
+    text: str  # as written: `~=` compares at this precision
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class String(Node):
+    """Text between quotes; `parts` alternates text and the expressions between braces."""
+
+    parts: tuple[Union[str, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bool(Node):
+    value: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Name(Node):
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ListExpr(Node):
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comprehension(Node):
+    """`[item for targets in over if where]`."""
+
+    item: Expr
+    targets: Targets
+    over: Expr
+    where: Expr | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Index(Node):
+    """`base[index]`; the index may be a `Range` (a slice)."""
+
+    base: Expr
+    index: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attr(Node):
+    base: Expr
+    name: Ident
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call(Node):
+    func: Expr
+    args: Args
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unary(Node):
+    op: str  # "-" or "not"
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binary(Node):
+    """A run of one precedence level, left to right: `a + b - c` is ("+", "-") over (a, b, c).
+
+    Levels: `or`, `and`, `+ -`, `* / // %`; `**` has exactly two operands. Flat, so that a sum of
+    100,000 terms does not recurse.
+    """
+
+    ops: tuple[str, ...]
+    operands: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compare(Node):
+    """`a < b <= c`, chained as in Python. Operators: == != <= >= < > ~=."""
+
+    ops: tuple[str, ...]
+    operands: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Range(Node):
+    """`a..b`, half-open."""
+
+    start: Expr
+    stop: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ternary(Node):
+    """`if test then yes else no`."""
+
+    test: Expr
+    yes: Expr
+    no: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pipeline(Node):
+    """`start -> stage -> stage`."""
+
+    start: Expr
+    stages: tuple[Stage, ...]
+
+
+Expr = Union[
+    Number,
+    String,
+    Bool,
+    Name,
+    ListExpr,
+    Comprehension,
+    Index,
+    Attr,
+    Call,
+    Unary,
+    Binary,
+    Compare,
+    Range,
+    Ternary,
+    Pipeline,
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arg(Node):
+    """A positional (`name` is None) or named argument."""
+
+    name: Ident | None
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Args(Node):
+    items: tuple[Arg, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets(Node):
+    """`x`, `i, x`, `[a, b]` or `i, [a, b]`."""
+
+    index: Ident | None
+    names: tuple[Ident, ...]
+    unpack: bool  # with brackets: the element is a list of len(names)
+
+
+# --------------------------------------------------------------------------- stages
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StageLabel(Node):
+    """`conv1`, `"layer{i + 1}"`, `hg[i][0]`; `base` is a name or an interpolated string."""
+
+    base: Ident | String
+    indices: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Apply(Node):
+    """An operator, block or network by its dotted name, with or without arguments."""
+
+    label: StageLabel | None
+    name: tuple[Ident, ...]
+    args: Args | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group(Node):
+    """`( a -> b )`."""
+
+    label: StageLabel | None
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeat(Node):
+    """`repeat count as var { stages }`."""
+
+    label: StageLabel | None
+    count: Expr
+    var: Ident | None
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForStage(Node):
+    """`for targets in over { stages }`."""
+
+    label: StageLabel | None
+    targets: Targets
+    over: Expr
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Skip(Node):
+    """`skip(args) { stages } via shortcut`."""
+
+    label: StageLabel | None
+    args: Args | None
+    stages: tuple[Stage, ...]
+    via: Stage | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IfStage(Node):
+    """`if test then stage else stage`; without `else` no stage at all."""
+
+    label: StageLabel | None
+    test: Expr
+    yes: Stage
+    no: Stage | None
+
+
+Stage = Union[Apply, Group, Repeat, ForStage, Skip, IfStage]
+
+
+# --------------------------------------------------------------------------- statements
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dim(Node):
+    """One axis of an input: an expression (a bare unbound name binds), or `H=224`."""
+
+    name: Ident | None  # of `H=224`
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Input(Node):
+    name: Ident
+    dims: tuple[Dim, ...] | None  # None: no shape given
+    rest: bool  # `...` at the end: any further axes
+    where: Expr | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output(Node):
+    name: Ident | None
+    value: Expr
+    training: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assign(Node):
+    targets: tuple[Ident, ...]
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share(Node):
+    name: Ident
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Default(Node):
+    """`default conv(pad=half)`."""
+
+    name: Ident
+    args: Args
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class For(Node):
+    targets: Targets
+    over: Expr
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class If(Node):
+    """`else if` is an `If` alone in `no`."""
+
+    test: Expr
+    yes: tuple[Stmt, ...]
+    no: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expect(Node):
+    claim: Expr
+    source: str | None
+
+
+Stmt = Union[Input, Output, Assign, Share, Default, For, If, Expect]
+
+
+# --------------------------------------------------------------------------- declarations
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Type(Node):
+    """`int`, `float`, `bool`, `string`, `size`, `block`, `any`, or `[type]` (name "list")."""
+
+    name: str
+    of: Type | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Param(Node):
+    name: Ident
+    type: Type | None
+    default: Expr | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Use(Node):
+    """`use std.residual: Bottleneck`, `use "blocks/mine.arch" as mine`."""
+
+    path: tuple[Ident, ...]  # dotted; empty when `file` is given
+    file: String | None
+    names: tuple[Ident, ...]  # empty: all
+    alias: Ident | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Const(Node):
+    name: Ident
+    params: tuple[Param, ...] | None  # None: a number, not a function
+    value: Expr
+    doc: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block(Node):
+    """A block with statements (`body`) or with one stage (`stage`)."""
+
+    name: Ident
+    params: tuple[Param, ...]
+    body: tuple[Stmt, ...]
+    stage: Stage | None
+    doc: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network(Node):
+    name: Ident
+    params: tuple[Param, ...]
+    body: tuple[Stmt, ...]
+    doc: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variant(Node):
+    """`network Name = base(args) { expect ... }`."""
+
+    name: Ident
+    base: tuple[Ident, ...]
+    args: Args | None
+    claims: tuple[Expect, ...]
+    doc: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting(Node):
+    """`loss.aux1 = [0.3, cross_entropy()]`: path ("loss", "aux1")."""
+
+    path: tuple[Ident, ...]
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe(Node):
+    name: Ident
+    network: Ident | None
+    settings: tuple[Setting, ...]
+    doc: str
+
+
+Decl = Union[Use, Default, Const, Block, Network, Variant, Recipe]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class File:
+    """A whole file: declarations in order, and all comments with their places (for the formatter)."""
+
+    source: Source
+    doc: str
+    declarations: tuple[Decl, ...]
+    comments: tuple[tuple[Span, str], ...]
