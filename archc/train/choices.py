@@ -1,0 +1,217 @@
+"""What the settings of a recipe may be: one frozen, strict pydantic class per choice.
+
+The order of the fields is the order of positional arguments: `idx("fashion-mnist")`. These classes
+only state and check; what they mean in torch stands in `optim`, `objective`, `augment`, `sources`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+"""A share of a whole: 0 or more, less than 1."""
+Probability = Annotated[float, Field(ge=0, le=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Choice(BaseModel):
+    """Base of all choices. `name` is how it is spelled in a recipe."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
+
+    name: ClassVar[str]
+
+
+# --------------------------------------------------------------------------- data
+
+
+class Idx(Choice):
+    """Files as MNIST and Fashion-MNIST ship: four IDX files, gzipped or not, in one folder."""
+
+    name = "idx"
+    path: Annotated[str, Field(min_length=1)]
+
+
+class Npz(Choice):
+    """One .npz file with the arrays x_train, y_train, x_test and y_test."""
+
+    name = "npz"
+    path: Annotated[str, Field(min_length=1)]
+
+
+# --------------------------------------------------------------------------- optimizers
+
+
+class Sgd(Choice):
+    """Stochastic gradient descent, with momentum on request."""
+
+    name = "sgd"
+    lr: Positive
+    momentum: Fraction = 0.0
+    nesterov: bool = False
+    weight_decay: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Sgd:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("`nesterov=true` needs a momentum above 0")
+        return self
+
+
+class Adam(Choice):
+    """Adam. Kingma and Ba 2014. Weight decay is added to the gradient."""
+
+    name = "adam"
+    lr: Positive = 1e-3
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+
+
+class AdamW(Choice):
+    """Adam with decoupled weight decay. Loshchilov and Hutter 2017."""
+
+    name = "adamw"
+    lr: Positive = 1e-3
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.01
+
+
+# --------------------------------------------------------------------------- schedules
+
+
+class Constant(Choice):
+    """The optimizer's lr throughout, after a linear warmup over a share of the run."""
+
+    name = "constant"
+    warmup: Fraction = 0.0
+
+
+class OneCycle(Choice):
+    """Up to the optimizer's lr over `warmup` of the run, then down, both along a cosine.
+
+    Smith and Topin 2017. `start` and `end` are shares of that lr.
+    """
+
+    name = "one_cycle"
+    warmup: Fraction = 0.3
+    start: Probability = 0.04
+    end: Probability = 4e-6
+
+
+class Cosine(Choice):
+    """Down a half cosine to `end` (a share of lr), after a linear warmup.
+
+    Loshchilov and Hutter 2016.
+    """
+
+    name = "cosine"
+    warmup: Fraction = 0.0
+    end: Probability = 0.0
+
+
+class Step(Choice):
+    """Times `factor` every so many epochs, or at the given ones, after a linear warmup."""
+
+    name = "step"
+    every: Annotated[int, Field(ge=1)] | None = None
+    at: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    warmup: Fraction = 0.0
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Step:
+        if (self.every is None) == (self.at is None):
+            raise ValueError("`step` takes either `every` (epochs) or `at` (a list of epochs)")
+        return self
+
+
+# --------------------------------------------------------------------------- losses
+
+
+class CrossEntropy(Choice):
+    """Softmax cross entropy of logits [classes, ...] against class numbers [...]."""
+
+    name = "cross_entropy"
+    label_smoothing: Fraction = 0.0
+
+
+class Bce(Choice):
+    """Binary cross entropy of logits; class numbers become one-hot rows."""
+
+    name = "bce"
+
+
+class Mse(Choice):
+    """Mean squared error; class numbers become one-hot rows."""
+
+    name = "mse"
+
+
+# --------------------------------------------------------------------------- images
+
+
+class Shift(Choice):
+    """Each image moved by up to `pixels` along each axis; what comes in is 0 (black)."""
+
+    name = "shift"
+    pixels: Annotated[int, Field(ge=1)]
+
+
+class Flip(Choice):
+    """Each image mirrored left to right with probability `p`."""
+
+    name = "flip"
+    p: Probability = 0.5
+
+
+class FromData(Choice):
+    """Subtract the mean and divide by the deviation of the training images, per channel."""
+
+    name = "data"
+
+
+class Unnormalized(Choice):
+    """Bytes become 0..1; other numbers stay as they are."""
+
+    name = "none"
+
+
+class Given(Choice):
+    """Subtract `mean`, divide by `std`, per channel, of images in 0..1."""
+
+    name = "given"
+    mean: Annotated[list[Finite], Field(min_length=1)]
+    std: Annotated[list[Positive], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Given:
+        if len(self.mean) != len(self.std):
+            raise ValueError("`mean` and `std` need one number per channel each")
+        return self
+
+
+Source = Idx | Npz
+Optimizer = Sgd | Adam | AdamW
+Schedule = Constant | OneCycle | Cosine | Step
+Loss = CrossEntropy | Bce | Mse
+Augmentation = Shift | Flip
+Normalization = FromData | Unnormalized | Given
+Precision = Literal["auto", "fp32", "bf16"]
+Switch = Literal["auto"] | bool
+"""`auto` leaves it to the device."""
+
+CHOICES: dict[str, tuple[type[Choice], ...]] = {
+    "data": (Idx, Npz),
+    "optimizer": (Sgd, Adam, AdamW),
+    "schedule": (Constant, OneCycle, Cosine, Step),
+    "loss": (CrossEntropy, Bce, Mse),
+    "augment": (Shift, Flip),
+    "normalize": (FromData, Unnormalized, Given),
+}
+"""Setting -> what it can be. A new optimizer or loss is a class above and an entry here."""
