@@ -1,0 +1,13 @@
+"""Data that ships with archc, so that a first training run needs nothing else.
+
+One folder per set, with its source and licence beside the files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+STAND_INS = {"fashion-mnist": "fashion-mnist-mini"}
+"""Data set -> the packaged subset that stands in for it where it is not installed."""

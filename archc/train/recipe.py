@@ -182,6 +182,7 @@ class _Reader:
                 'write `data = idx("fashion-mnist")`',
             )
         recipe = self._validate({**made, "losses": losses})
+        self.errors.sort(key=lambda e: e.span.start if e.span else -1)
         raise_all(self.errors)
         assert recipe is not None
         return recipe

@@ -13,9 +13,9 @@ def expected(schema: Schema) -> str:
     """`{"type": "number", "exclusiveMinimum": 0}` is "a number above 0"."""
     if "anyOf" in schema:
         parts = [expected(s) for s in schema["anyOf"] if s.get("type") != "null"]
-        return " or ".join(parts)
+        return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else parts[0]
     if "const" in schema:
-        return spelled(schema["const"])
+        return str(schema["const"])
     if "enum" in schema:
         *most, last = [str(word) for word in schema["enum"]]
         return f"{', '.join(most)} or {last}" if most else last

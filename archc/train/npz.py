@@ -1,0 +1,71 @@
+"""NumPy's .npz: named arrays in a zip. Read without ever unpickling."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .errors import TrainError
+
+
+def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """The named arrays of a file, as tensors of their own dtype.
+
+    Raises TrainError E0805 where an array is missing, damaged or holds Python objects, E0811 where
+    the arrays would not fit into memory.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename: info.file_size for info in archive.infolist()}
+    except (zipfile.BadZipFile, OSError) as error:
+        raise TrainError("E0805", f"cannot read `{path}`: {error}") from None
+    missing = [name for name in names if f"{name}.npy" not in members]
+    if missing:
+        raise TrainError(
+            "E0805",
+            f"`{path}` lacks {', '.join(missing)}",
+            notes=(
+                "it holds " + (", ".join(n.removesuffix(".npy") for n in members) or "nothing"),
+            ),
+        )
+    need = sum(members[f"{name}.npy"] for name in names)
+    have = physical_memory()
+    if have is not None and need > have:
+        raise TrainError(
+            "E0811",
+            f"`{path}` unpacks to {need / 1e9:.1f} GB; this machine has {have / 1e9:.1f} GB",
+        )
+    return {name: _array(path, name) for name in names}
+
+
+def _array(path: Path, name: str) -> Tensor:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            array = archive[name]
+    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise TrainError("E0805", f"cannot read {name} of `{path}`: {error}") from None
+    if array.ndim == 0 or array.dtype.kind not in "uifb":
+        kind = f"{array.dtype} of shape {array.shape}"
+        raise TrainError("E0805", f"{name} of `{path}` is {kind}, not an array of numbers")
+    if array.dtype.kind == "f":
+        array = array.astype(np.float32)
+    elif array.dtype.kind == "b":
+        array = array.astype(np.uint8)
+    elif array.dtype != np.uint8:
+        array = array.astype(np.int64)  # torch lacks most operations on other whole numbers
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def physical_memory() -> int | None:
+    """Bytes of main memory, where the system says."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,215 @@
+"""Where data come from: finding them, reading them. One function per source, in `SOURCES`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .. import data as packaged
+from ..source import Span
+from .choices import Choice, Idx, Npz
+from .errors import TrainError
+from .idx import read_idx
+from .npz import read_npz
+
+SYSTEM = Path("/usr/share/datasets")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+IMAGES, LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
+SPLITS = ("train", "t10k")
+
+
+@dataclass
+class Split:
+    """Samples and their targets, and the files (or arrays) that they came from.
+
+    `x`: [N, C, H, W] (or any [N, ...]), uint8 or float32. `y`: [N, ...], int64 classes or float32.
+    """
+
+    x: Tensor
+    y: Tensor
+    x_from: str
+    y_from: str
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: Tensor) -> Split:
+        return Split(self.x[rows], self.y[rows], self.x_from, self.y_from)
+
+
+@dataclass
+class Data:
+    """What a source gives: both splits, where they were found, and what a reader should know."""
+
+    train: Split
+    test: Split
+    where: Path
+    notes: list[str] = field(default_factory=list)
+
+
+def load(source: Choice, spec_dir: Path, *, trusted: bool, span: Span | None = None) -> Data:
+    """Find and read the data of a recipe.
+
+    A spec may name what lies below its project or in the known folders; `trusted` (the user's own
+    command line named it) may lie anywhere. Raises TrainError E0804 (not found, with the places
+    looked at), E0805 (unreadable) or E0811 (larger than memory).
+    """
+    try:
+        return SOURCES[type(source)](source, spec_dir, trusted)
+    except TrainError as error:
+        error.span = error.span or span
+        raise
+
+
+# --------------------------------------------------------------------------- finding
+
+
+def cache_folder() -> Path:
+    """The user's own data sets: `archc/datasets` in the cache folder of the XDG base directories."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    return root / "archc" / "datasets"
+
+
+def project_root(folder: Path) -> Path:
+    """The nearest folder upwards with a pyproject.toml or .git, else the folder itself."""
+    folder = folder.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / "pyproject.toml").exists() or (candidate / ".git").exists():
+            return candidate
+    return folder
+
+
+def places(name: str, spec_dir: Path, trusted: bool) -> list[Path]:
+    """Where a data set of that name or path may lie, in the order of looking."""
+    given = Path(name)
+    beside = spec_dir / given  # an absolute path stays as it is
+    if not trusted and not beside.resolve().is_relative_to(project_root(spec_dir)):
+        raise TrainError(
+            "E0804",
+            f"the spec names data outside its project: `{name}`",
+            notes=(f"the project is `{project_root(spec_dir)}`",),
+            help="name it on the command line, with `--set data=...`, if you trust the spec",
+        )
+    found = [beside]
+    if trusted and not given.is_absolute():
+        found.insert(0, Path.cwd() / given)
+    if NAME.fullmatch(name):
+        found += [cache_folder() / name, SYSTEM / name, packaged.FOLDER / name]
+    return list(dict.fromkeys(found))
+
+
+def _missing(what: str, name: str, looked: list[Path]) -> TrainError:
+    return TrainError(
+        "E0804",
+        f"{what} `{name}` cannot be found",
+        notes=tuple(f"not in `{path}`" for path in looked),
+        help="put it into one of these places, or give its path",
+    )
+
+
+# --------------------------------------------------------------------------- idx
+
+
+def _idx_file(folder: Path, name: str) -> Path | None:
+    """The file, gzipped or not; `train-images.idx3-ubyte` is an old spelling of the same."""
+    for stem in (name, name.replace("-idx", ".idx")):
+        for path in (folder / stem, folder / (stem + ".gz")):
+            if path.is_file():
+                return path
+    return None
+
+
+def _idx_files(folder: Path) -> list[Path | None]:
+    """Images and labels of the training set, then of the test set."""
+    return [_idx_file(folder, split + kind) for split in SPLITS for kind in (IMAGES, LABELS)]
+
+
+def _load_idx(source: Choice, spec_dir: Path, trusted: bool) -> Data:
+    assert isinstance(source, Idx)
+    looked = places(source.path, spec_dir, trusted)
+    notes: list[str] = []
+    stand_in = packaged.STAND_INS.get(source.path)
+    for folder in looked + ([packaged.FOLDER / stand_in] if stand_in else []):
+        files = _idx_files(folder)
+        if any(files):
+            break
+    else:
+        raise _missing("data set", source.path, looked)
+    names = [split + kind for split in SPLITS for kind in (IMAGES, LABELS)]
+    missing = [name for name, file in zip(names, files, strict=True) if file is None]
+    if missing:
+        raise TrainError("E0804", f"`{folder}` lacks {', '.join(missing)} (with or without .gz)")
+    if stand_in and folder.name == stand_in:
+        notes.append(
+            f"{source.path} is not installed here: this is the packaged subset {stand_in}. "
+            f"The full set is looked for in {', '.join(str(p) for p in looked[:-1])}"
+        )
+    present = [file for file in files if file is not None]
+    train, test = _idx_split(present[0], present[1]), _idx_split(present[2], present[3])
+    return Data(train, test, folder, notes)
+
+
+def _idx_split(images: Path, labels: Path) -> Split:
+    x, y = read_idx(images, 3), read_idx(labels, 1)
+    if len(x) != len(y):
+        raise TrainError(
+            "E0805", f"`{images}` holds {len(x):,} images, but `{labels}` {len(y):,} labels"
+        )
+    return Split(x[:, None], y.long(), str(images), str(labels))
+
+
+# --------------------------------------------------------------------------- npz
+
+
+def _load_npz(source: Choice, spec_dir: Path, trusted: bool) -> Data:
+    assert isinstance(source, Npz)
+    looked = places(source.path, spec_dir, trusted)
+    for path in looked:
+        if path.is_file():
+            break
+    else:
+        raise _missing("file", source.path, looked)
+    arrays = read_npz(path, ("x_train", "y_train", "x_test", "y_test"))
+    splits = []
+    for part in ("train", "test"):
+        x, y = _samples(arrays[f"x_{part}"]), _targets(path, f"y_{part}", arrays[f"y_{part}"])
+        if len(x) != len(y):
+            raise TrainError(
+                "E0805", f"`{path}`: {len(x):,} records in x_{part}, but {len(y):,} in y_{part}"
+            )
+        if len(x) == 0:
+            raise TrainError("E0805", f"`{path}`: x_{part} is empty")
+        splits.append(Split(x, y, f"{path}: x_{part}", f"{path}: y_{part}"))
+    return Data(splits[0], splits[1], path)
+
+
+def _samples(x: Tensor) -> Tensor:
+    """[N, H, W] is grey images; bytes stay bytes, everything else becomes float32."""
+    if x.ndim == 3:
+        x = x[:, None]
+    return x if x.dtype == torch.uint8 else x.float()
+
+
+def _targets(path: Path, name: str, y: Tensor) -> Tensor:
+    """Whole numbers are classes ([N, 1] as some sets ship them is [N]); fractions are values."""
+    if y.is_floating_point():
+        bad = ~torch.isfinite(y).reshape(len(y), -1).all(1)
+        if bool(bad.any()):
+            record = int(bad.nonzero()[0])
+            raise TrainError("E0805", f"`{path}`: record {record} of {name} is not a number")
+        return y.float()
+    y = y.long()
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+SOURCES: dict[type[Choice], Callable[[Choice, Path, bool], Data]] = {
+    Idx: _load_idx,
+    Npz: _load_npz,
+}
