@@ -366,6 +366,7 @@ class Block(Node):
     body: tuple[Stmt, ...]
     stage: Stage | None
     doc: str
+    incomplete: bool = False  # text in it was skipped after a syntax error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -374,6 +375,7 @@ class Network(Node):
     params: tuple[Param, ...]
     body: tuple[Stmt, ...]
     doc: str
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -414,3 +416,4 @@ class File:
     doc: str
     declarations: tuple[Decl, ...]
     comments: tuple[tuple[Span, str], ...]
+    broken: frozenset[str] = frozenset()  # names that skipped text would have declared

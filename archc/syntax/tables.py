@@ -1,0 +1,174 @@
+"""The LALR(1) tables of `grammars/arch.lark`.
+
+Lark turns the grammar into tables; parsing needs only the tables, so `arch.json` keeps them beside
+this file and neither Lark nor a cache folder is on the way of a check (0.7 ms instead of 60). The
+file holds the grammar's own text: where the grammar has changed since, tables are made afresh in
+memory. `python -m archc.syntax` writes the file again.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).parent
+STORED = HERE / "arch.json"
+
+# Items of a rule's template that are no plain child: an absent option, a list to be spread.
+ABSENT = -1
+SPREAD = -2  # SPREAD - i: the children that helper rule number i collected
+
+
+class Rule(NamedTuple):
+    """One production. `template` says which symbols become the action's arguments."""
+
+    action: str  # "" for helper rules that collect a list
+    origin: int
+    size: int
+    passes: bool  # a single argument is the value
+    template: tuple[int, ...]
+
+
+class Tables(NamedTuple):
+    """Terminals are numbered first, then nonterminals; both number columns of the tables."""
+
+    terminals: tuple[str, ...]
+    patterns: tuple[str, ...]  # regular expression of each terminal, in the order to be tried
+    literals: dict[str, int]  # terminals that are one fixed text: keywords and punctuation
+    ignored: frozenset[int]
+    rules: tuple[Rule, ...]
+    # Per state: terminal -> state to shift to, or ~rule to reduce by.
+    actions: tuple[dict[int, int], ...]
+    gotos: tuple[dict[int, int], ...]
+    starts: dict[str, tuple[int, int]]  # start rule -> (first state, accepting state)
+
+    @property
+    def end(self) -> int:
+        """The number of the end of text."""
+        return len(self.terminals)
+
+
+def grammar_path() -> Path:
+    """The grammar inside an installed package, else beside the package in a checkout."""
+    inside = HERE.parent / "grammars" / "arch.lark"
+    return inside if inside.exists() else HERE.parents[1] / "grammars" / "arch.lark"
+
+
+@cache
+def load() -> Tables:
+    """The tables of the grammar as it is now."""
+    grammar = grammar_path().read_text(encoding="utf-8")
+    try:
+        raw = json.loads(STORED.read_bytes())
+    except (OSError, ValueError):
+        raw = {}
+    if raw.get("grammar") != grammar:
+        raw = generate(grammar)
+    return _decode(raw)
+
+
+def _decode(raw: dict[str, Any]) -> Tables:
+    return Tables(
+        terminals=tuple(raw["terminals"]),
+        patterns=tuple(raw["patterns"]),
+        literals=raw["literals"],
+        ignored=frozenset(raw["ignored"]),
+        rules=tuple(
+            Rule(action, origin, size, passes, tuple(template))
+            for action, origin, size, passes, template in raw["rules"]
+        ),
+        actions=tuple([dict(zip(row[::2], row[1::2], strict=True)) for row in raw["actions"]]),
+        gotos=tuple([dict(zip(row[::2], row[1::2], strict=True)) for row in raw["gotos"]]),
+        starts={name: (first, last) for name, (first, last) in raw["starts"].items()},
+    )
+
+
+def generate(grammar: str) -> dict[str, Any]:
+    """Tables made by Lark, as plain lists and dictionaries (the content of the stored file)."""
+    from lark import Lark
+    from lark.lexer import PatternStr
+    from lark.parsers.lalr_analysis import Shift
+
+    lark = Lark(
+        grammar,
+        parser="lalr",
+        lexer="basic",
+        start=["start", "expr", "body"],
+        maybe_placeholders=True,
+    )
+    table: Any = lark.parser.parser._parse_table  # type: ignore[attr-defined]
+    # The order in which a lexer must try them: the longest possible match first.
+    terminals = sorted(
+        lark.terminals,
+        key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value), t.name),
+    )
+    numbers = {t.name: i for i, t in enumerate(terminals)}
+    numbers["$END"] = len(terminals)
+    origins: dict[str, int] = {}
+    for rule in lark.rules:
+        origins.setdefault(str(rule.origin.name), len(origins))
+    rule_numbers = {id(rule): i for i, rule in enumerate(lark.rules)}
+    rule_numbers_by_value = {rule: i for i, rule in enumerate(lark.rules)}
+
+    actions: list[list[int]] = []
+    gotos: list[list[int]] = []
+    for state in range(len(table.states)):
+        row, goto = [], []
+        for symbol, (kind, target) in sorted(table.states[state].items()):
+            if symbol in origins:
+                goto += [origins[symbol], target]
+            elif kind is Shift:
+                row += [numbers[symbol], target]
+            else:
+                number = rule_numbers.get(id(target), rule_numbers_by_value[target])
+                row += [numbers[symbol], ~number]
+        actions.append(row)
+        gotos.append(goto)
+    return {
+        "grammar": grammar,
+        "terminals": [t.name for t in terminals],
+        "patterns": [t.pattern.to_regexp() for t in terminals],
+        "literals": {
+            t.pattern.value: numbers[t.name]
+            for t in terminals
+            if isinstance(t.pattern, PatternStr)
+        },
+        "ignored": sorted(numbers[name] for name in lark.ignore_tokens),
+        "rules": [_rule(rule, origins[str(rule.origin.name)]) for rule in lark.rules],
+        "actions": actions,
+        "gotos": gotos,
+        "starts": {
+            name: [first, table.end_states[name]] for name, first in table.start_states.items()
+        },
+    }
+
+
+def _rule(rule: Any, origin: int) -> list[Any]:
+    """[action, origin, size, passes, template] of a rule as Lark compiled it."""
+    name = str(rule.origin.name)
+    empty = rule.options.empty_indices or (False,) * len(rule.expansion)
+    template: list[int] = []
+    position = 0
+    for absent in empty:
+        if absent:
+            template.append(ABSENT)
+            continue
+        symbol = rule.expansion[position]
+        if symbol.is_term:
+            if not symbol.filter_out:
+                template.append(position)
+        else:
+            helper = str(symbol.name).startswith("__")
+            template.append(SPREAD - position if helper else position)
+        position += 1
+    passes = bool(rule.options.expand1 and not rule.alias and len(template) == 1)
+    action = "" if passes or name.startswith("__") else str(rule.alias or name)
+    return [action, origin, len(rule.expansion), passes, template]
+
+
+def store() -> None:
+    """Write the stored file again."""
+    raw = generate(grammar_path().read_text(encoding="utf-8"))
+    STORED.write_text(json.dumps(raw, separators=(",", ":")) + "\n", encoding="utf-8")
