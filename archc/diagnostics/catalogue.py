@@ -85,6 +85,7 @@ CODES: dict[str, Code] = {
     "E0808": Code("checkpoint that cannot be used"),
     "E0809": Code("torch is not installed"),
     "E0810": Code("device that is not there"),
+    "E0811": Code("not enough memory"),
     # E09: emission
     "E0901": Code("node that cannot be emitted"),
 }

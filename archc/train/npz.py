@@ -12,6 +12,20 @@ from torch import Tensor
 
 from .errors import TrainError
 
+UNREADABLE = (
+    ValueError,  # a header that is none, and every pickle
+    EOFError,
+    OSError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    NotImplementedError,  # a compression that zipfile lacks
+    RuntimeError,  # an encrypted member
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and zipfile raise on files that they cannot read."""
+
 
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
     """The named arrays of a file, as tensors of their own dtype.
@@ -26,12 +40,11 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
         raise TrainError("E0805", f"cannot read `{path}`: {error}") from None
     missing = [name for name in names if f"{name}.npy" not in members]
     if missing:
+        held = [name.removesuffix(".npy") for name in list(members)[:8]]
         raise TrainError(
             "E0805",
             f"`{path}` lacks {', '.join(missing)}",
-            notes=(
-                "it holds " + (", ".join(n.removesuffix(".npy") for n in members) or "nothing"),
-            ),
+            notes=(f"it holds {', '.join(held) or 'nothing'}",),
         )
     need = sum(members[f"{name}.npy"] for name in names)
     have = physical_memory()
@@ -49,7 +62,7 @@ def _array(path: Path, name: str) -> Tensor:
     try:
         with np.load(path, allow_pickle=False) as archive:
             array = archive[name]
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise TrainError("E0805", f"cannot read {name} of `{path}`: {error}") from None
     if array.ndim == 0 or array.dtype.kind not in "uifb":
         kind = f"{array.dtype} of shape {array.shape}"

@@ -71,7 +71,7 @@ def load(source: Choice, spec_dir: Path, *, trusted: bool, span: Span | None = N
 
 
 def cache_folder() -> Path:
-    """The user's own data sets: `archc/datasets` in the cache folder of the XDG base directories."""
+    """The user's own data sets: `archc/datasets` in the cache folder (XDG base directories)."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
     return root / "archc" / "datasets"
