@@ -1,0 +1,91 @@
+"""What a claim speaks of: a label (what is inside it) or a value (all that it depends on)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..graph import Body, Graph, leaves
+from .measures import ALL, SKIP, Counts, Measures
+from .rows import Place, Walker, leaving
+
+
+@dataclass(slots=True)
+class Target:
+    """A part of a body: `parts` of its nodes (see `measures`), and the values that leave it."""
+
+    place: Place
+    parts: list[int]
+    values: list[int]
+    listed: bool = False
+    """Several values leave it, or a list."""
+
+
+class UnknownTarget(LookupError):
+    """There is no such label."""
+
+
+def of_value(walker: Walker, value: int) -> Target:
+    """Everything that a value of the network's body depends on."""
+    place = walker.main_place()
+    parts = walker.measures.ancestors(walker.graph.main, [value])
+    return Target(place, parts, [value])
+
+
+def of_path(walker: Walker, path: str) -> Target:
+    """What stands at or below a path, in whichever body; `UnknownTarget` if nothing does."""
+    place, rest = walker.main_place(), path
+    while True:
+        body = walker.graph.bodies[place.index]
+        found = _within(body, rest, place)
+        if found is not None:
+            return found
+        step = _call_on_the_way(body, rest)
+        if step is None:
+            raise UnknownTarget(path)
+        rest = rest[len(body.nodes[step].name) + 1 :]
+        place = walker.called(place, step)
+
+
+def _within(body: Body, path: str, place: Place) -> Target | None:
+    below = path + "."
+    parts = [SKIP] * len(body.nodes)
+    last = -1
+    for n, node in enumerate(body.nodes):
+        for name in (node.name, node.module):
+            if name is not None and (name == path or name.startswith(below)):
+                parts[n] = ALL
+                last = n
+    tree = body.labels.get(path)
+    if last < 0 and tree is None:
+        return None
+    if tree is not None:
+        return Target(place, parts, leaves(tree), not isinstance(tree, int))
+    for scope in body.scopes:
+        if scope.path == path and scope.labelled and scope.first < scope.last:
+            values = leaving(body, scope)
+            return Target(place, parts, values, len(values) > 1)
+    return Target(place, parts, list(body.nodes[last].outputs[:1]))
+
+
+def _call_on_the_way(body: Body, path: str) -> int | None:
+    """The call with the longest name that `path` goes through."""
+    best, length = None, -1
+    for n, node in enumerate(body.nodes):
+        if node.body >= 0 and len(node.name) > length and path.startswith(node.name + "."):
+            best, length = n, len(node.name)
+    return best
+
+
+def counts(measures: Measures, target: Target) -> Counts:
+    """Sums over a target."""
+    return measures.sum_of(target.place.index, target.parts)
+
+
+def depth(graph: Graph, measures: Measures, target: Target) -> int:
+    """Weight layers on the longest path within a target."""
+    body = graph.bodies[target.place.index]
+    kept = [n for n, part in zip(body.nodes, target.parts, strict=True) if part != SKIP]
+    made = {v for node in kept for v in node.outputs}
+    reach = [-1 if v in made else 0 for v in range(len(body.values))]
+    measures.extend_depths(target.place.index, reach, target.parts)
+    return max([reach[v] for v in made], default=0)
