@@ -1,0 +1,196 @@
+"""Syntax trees and arguments to graphs: names, defaults, blocks and loops are worked out here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..diagnostics import Diagnostics
+from ..graph import Graph
+from ..recipe import RecipeSpec
+from ..source import Source, Span
+from ..syntax import tree
+from .calls import entered, open_frame
+from .claims import Claim, Claims, Measure, evaluate
+from .finish import assemble
+from .frame import Frame
+from .modules import Constants, Loader, Unit
+from .recipes import read_recipes, setting_value
+from .session import Limits, Session
+from .values import POISON, Fail
+
+__all__ = ["Claim", "Claims", "Elaborated", "Fail", "Limits", "Program", "load"]
+
+
+class Elaborated:
+    """A network worked out: its graph, and its claims still to be evaluated with measures."""
+
+    def __init__(
+        self, name: str, graph: Graph, frame: Frame, expects: list[tuple[tree.Expect, dict[str, Any]]], doc: str
+    ) -> None:
+        self.name = name
+        self.graph = graph
+        self.doc = doc
+        self._frame = frame
+        self._expects = expects
+
+    def claims(self, measure: Measure) -> list[Claim]:
+        """Evaluate the claims. Those that do not hold are not reported here, those without a value are."""
+        return [evaluate(self._frame, node, dict(env), measure) for node, env in self._expects]
+
+
+class Program:
+    """A loaded file: its networks and recipes."""
+
+    def __init__(self, unit: Unit, diagnostics: Diagnostics, limits: Limits) -> None:
+        self.unit = unit
+        self.diagnostics = diagnostics
+        self.limits = limits
+
+    @property
+    def networks(self) -> dict[str, tree.Network | tree.Variant]:
+        """Networks and variants that the file declares, in order."""
+        return {
+            name: decl
+            for name, decl in self.unit.declared.items()
+            if isinstance(decl, (tree.Network, tree.Variant))
+        }
+
+    def recipes(self) -> list[RecipeSpec]:
+        return read_recipes(self.unit, Session(self.diagnostics, self.limits))
+
+    def parameters(self, name: str) -> tuple[tree.Param, ...]:
+        """The parameters of a network, through variants."""
+        session = Session(Diagnostics(), self.limits)
+        decl = self.networks[name]
+        if isinstance(decl, tree.Variant):
+            try:
+                decl = self.unit.base(decl, session)[0]
+            except Fail:
+                return ()
+        return decl.params
+
+    def value(self, text: str, name: str) -> Any:
+        """A value given from outside (`--set name=text`), evaluated in this file; POISON on a mistake."""
+        from ..syntax import parse_expr
+
+        node = parse_expr(Source(f"--set {name}", text), self.diagnostics)
+        if node is None:
+            return POISON
+        try:
+            return Constants(Session(self.diagnostics, self.limits), self.unit).eval(node)
+        except Fail:
+            return POISON
+
+    def setting(self, text: str, name: str) -> Any:
+        """A recipe setting given from outside; POISON on a mistake."""
+        from ..syntax import parse_expr
+
+        node = parse_expr(Source(f"--set {name}", text), self.diagnostics)
+        if node is None:
+            return POISON
+        try:
+            return setting_value(Constants(Session(self.diagnostics, self.limits), self.unit), node)
+        except Fail:
+            return POISON
+
+    def elaborate(
+        self, name: str, settings: dict[str, Any] | None = None, sizes: dict[str, int] | None = None
+    ) -> Elaborated | None:
+        """The graph of a network with parameters and free sizes as given; None after a mistake."""
+        session = Session(self.diagnostics, self.limits)
+        with _deep():
+            try:
+                return self._elaborate(session, self.networks[name], settings or {}, sizes or {})
+            except Fail:
+                return None
+
+    def _elaborate(
+        self, session: Session, decl: Any, settings: dict[str, Any], sizes: dict[str, int]
+    ) -> Elaborated | None:
+        unit, bound, expects = self.unit, {}, []
+        top = decl
+        if isinstance(decl, tree.Variant):
+            expects = list(decl.claims)
+            decl, unit, bound = unit.base(decl, session)
+        values = {**bound, **_typed(session, unit, decl, settings)}
+        opener = Constants(session, unit)
+        with entered(opener, top.name.name, top.name.span):  # type: ignore[arg-type]
+            frame = open_frame(opener, decl, unit, values, top)  # type: ignore[arg-type]
+        session.stack.clear()
+        finished = _run_network(session, frame, decl, top, values, sizes)
+        if finished is None or self.diagnostics.failed and frame.builder.excused:
+            return None
+        claims = frame.claims if top is decl else [(e, dict(frame.env)) for e in expects]
+        graph = assemble(session, top.name.name)
+        return Elaborated(top.name.name, graph, frame, claims, top.doc or decl.doc)
+
+
+def _run_network(
+    session: Session, frame: Frame, decl: tree.Network, top: Any, values: dict[str, Any], sizes: dict[str, int]
+) -> bool | None:
+    """Elaborate the network's own body, the last of the graph."""
+    from ..graph import Body
+    from .body import Builder
+    from .frame import input_statements
+    from .values import plain
+
+    site, _ = session.site(decl, decl, top.name.span)
+    args = {p.name.name: plain(values[p.name.name]) for p in decl.params}
+    body = Body(top.name.name, "network", args, top.doc or decl.doc, site)
+    frame.builder = Builder(session, body, decl, positional=False)
+    if not input_statements(decl.body) and not getattr(decl, "incomplete", False):
+        session.report(
+            "E0503", f"`{decl.name.name}` has no input", decl.name.span,
+            help="a network starts with `input image[3, H=224, W=224]`",
+        )
+        return None
+    frame.open_inputs(decl, sizes)
+    frame.run(decl.body)
+    if frame.close(decl, pruned=False) is None:
+        return None
+    session.bodies.append(body)
+    session.totals.append(frame.builder.size)
+    return True
+
+
+def _typed(session: Session, unit: Unit, decl: tree.Network, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings from outside, checked against the parameters' types."""
+    from .arguments import typed
+
+    by_name = {p.name.name: p for p in decl.params}
+    made = {}
+    for name, value in settings.items():
+        span = Span(Source(f"--set {name}", str(value)), 0, len(str(value)))
+        if name in by_name:
+            made[name] = typed(Constants(session, unit), value, by_name[name], span)
+    return made
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Room for nested calls and expressions, both of which are bounded by archc itself.
+
+    Python code calling Python code takes no C stack (3.11 and later), so this is memory only.
+    """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 60_000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def load(
+    path: str,
+    diagnostics: Diagnostics,
+    source: Source | None = None,
+    limits: Limits | None = None,
+    max_bytes: int = 1_000_000,
+) -> Program | None:
+    """Read a file and what it uses; None where it cannot be read."""
+    with _deep():
+        unit = Loader(diagnostics, max_bytes).load(path, source)
+    return None if unit is None else Program(unit, diagnostics, limits or Limits())

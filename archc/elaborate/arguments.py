@@ -1,0 +1,263 @@
+"""Arguments: which parameter each is for, what a bare word means there, and whether types fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..diagnostics import Edit, Fix, closest
+from ..dims import is_free
+from ..ops import operator
+from ..source import Span
+from ..syntax import tree
+from .values import POISON, Callable, Fail, Tensor, kind_of, show
+
+if TYPE_CHECKING:
+    from .expressions import Expressions
+
+
+class Given:
+    """Arguments by parameter, with their places. `broken`: a mistake in one was reported."""
+
+    __slots__ = ("broken", "nodes", "spans", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.spans: dict[str, Span] = {}
+        self.nodes: dict[str, tree.Expr] = {}
+        self.broken = False
+
+
+def assign(
+    self: Expressions, what: str, params: tuple[str, ...], args: tuple[tree.Arg, ...], span: Span
+) -> list[tuple[str, tree.Arg]] | None:
+    """Pair arguments with parameters; None after a mistake was reported."""
+    pairs: list[tuple[str, tree.Arg]] = []
+    seen: dict[str, Span] = {}
+    broken = False
+    for position, arg in enumerate(args):
+        if arg.name is None:
+            if position >= len(params):
+                self.session.report(
+                    "E0303",
+                    f"`{what}` takes at most {len(params)} argument{'s'[: len(params) != 1]}",
+                    (arg.span, "one too many"),
+                    help=f"its parameters: {', '.join(params)}" if params else "it takes none",
+                )
+                broken = True
+                break
+            name = params[position]
+        else:
+            name = arg.name.name
+            if name not in params:
+                meant = closest(name, params)
+                self.session.report(
+                    "E0301",
+                    f"`{what}` has no parameter `{name}`",
+                    (arg.name.span, f"did you mean `{meant}`?" if meant else ""),
+                    help=f"its parameters: {', '.join(params)}" if params else "it takes none",
+                    fixes=[Fix(f"write `{meant}`", (Edit(arg.name.span, meant),))] if meant else (),
+                )
+                broken = True
+                continue
+        if name in seen:
+            self.session.report(
+                "E0306",
+                f"`{name}` is given twice",
+                (arg.span, "again"),
+                (seen[name], "first"),
+                help="remove one",
+            )
+            broken = True
+            continue
+        seen[name] = arg.span
+        pairs.append((name, arg))
+    return None if broken else pairs
+
+
+def operator_arguments(
+    self: Expressions, name: str, args: tuple[tree.Arg, ...], span: Span
+) -> Given:
+    """Arguments of an operator: bare words and initialisers are read by its parameters."""
+    given = Given()
+    cls = operator(name)
+    pairs = assign(self, name, cls.parameters(), args, span)
+    if pairs is None:
+        given.broken = True
+        return given
+    for param, arg in pairs:
+        given.spans[param] = arg.value.span
+        given.nodes[param] = arg.value
+        try:
+            value = _operator_value(self, cls, param, arg.value)
+        except Fail:
+            given.broken = True
+            continue
+        if value is POISON:
+            given.broken = True
+            continue
+        given.values[param] = value
+    return given
+
+
+def _operator_value(self: Expressions, cls: Any, param: str, node: tree.Expr) -> Any:
+    words = cls.words().get(param, ())
+    if isinstance(node, tree.Name):
+        if node.name in words:
+            return node.name
+        if words and node.name not in self.env and self.unit.find(node.name) is None:
+            self.unknown("E0201", "unknown name", node.name, node.span, [*words, *self.visible()])
+    if isinstance(node, tree.Call) and isinstance(node.func, tree.Name) and node.func.name in words:
+        return _initializer(self, node)
+    value = self.eval(node)
+    if isinstance(value, Tensor):
+        if param not in cls.takes_value():
+            self.session.fail(
+                "E0304",
+                f"`{param}` of `{cls.op}` takes no value of the network",
+                node.span,
+                help="numbers, words or lists stand here",
+            )
+        return value
+    if isinstance(value, Callable):
+        self.session.fail("E0304", f"`{param}` of `{cls.op}` takes no {value.kind}", node.span)
+    if isinstance(node, tree.String) and value in words:
+        self.session.fail(
+            "E0304",
+            f"`{param}` takes a word, not text",
+            node.span,
+            help=f"without quotes: {param}={value}",
+            fixes=[Fix("remove the quotes", (Edit(node.span, value),), safe=True)],
+        )
+    value = constant(self, value, node)
+    if _has_free(value):
+        self.session.fail(
+            "E0410",
+            f"`{param}` of `{cls.op}` depends on a free size",
+            (node.span, _free_text(value)),
+            help="give the input a fixed size, or use `to=v` with another value's size",
+        )
+    return value
+
+
+def _initializer(self: Expressions, node: tree.Call) -> Any:
+    from ..ops import init
+    from ..ops.base import OpError
+
+    assert isinstance(node.func, tree.Name)
+    args = [self.eval(a.value) for a in node.args.items if a.name is None]
+    kwargs = {a.name.name: self.eval(a.value) for a in node.args.items if a.name is not None}
+    try:
+        return init.make(node.func.name, tuple(args), kwargs)
+    except OpError as error:
+        self.session.fail(error.code, error.message, node.span, notes=error.notes, help=error.help)
+
+
+def constant(self: Expressions, value: Any, node: tree.Expr) -> Any:
+    """Lists as tuples, all the way down; a value of the network in one is a mistake."""
+    if isinstance(value, (list, tuple, range)):
+        return tuple(constant(self, v, node) for v in value)
+    if value is POISON:
+        raise Fail
+    if isinstance(value, Tensor):
+        self.session.fail("E0304", "a list of numbers is due, not of values", node.span)
+    return value
+
+
+def _has_free(value: Any) -> bool:
+    return any(map(_has_free, value)) if isinstance(value, tuple) else is_free(value)
+
+
+def _free_text(value: Any) -> str:
+    parts = value if isinstance(value, tuple) else (value,)
+    return ", ".join(str(getattr(p, "form", p)) for p in parts)
+
+
+def block_arguments(
+    self: Expressions, name: str, params: tuple[tree.Param, ...], args: tuple[tree.Arg, ...], span: Span
+) -> Given:
+    """Arguments of a block or network, types checked."""
+    given = Given()
+    by_name = {p.name.name: p for p in params}
+    pairs = assign(self, name, tuple(by_name), args, span)
+    if pairs is None:
+        given.broken = True
+        return given
+    for param, arg in pairs:
+        given.spans[param] = arg.value.span
+        given.nodes[param] = arg.value
+        try:
+            value = self.eval(arg.value)
+            if value is POISON:
+                raise Fail
+            given.values[param] = typed(self, value, by_name[param], arg.value.span)
+        except Fail:
+            given.broken = True
+    return given
+
+
+def typed(self: Expressions, value: Any, param: tree.Param, span: Span) -> Any:
+    """The value as the parameter's type has it; E0304 or E0307 where it does not fit."""
+    if param.type is None:
+        return value
+    made = _convert(value, param.type)
+    if made is None:
+        name = param.name.name
+        if isinstance(value, float) and param.type.name in ("int", "size"):
+            self.session.fail(
+                "E0307",
+                f"`{name}` is a count, {show(value)} is a fraction",
+                span,
+                help="`/` gives a fraction; `//` divides to a whole number",
+            )
+        self.session.fail(
+            "E0304",
+            f"`{name}` is {_type_text(param.type)}, not {kind_of(value)}",
+            (span, show(value)[:60]),
+            notes=[f"declared as `{param.span.text}`"],
+            help=f"give {_type_text(param.type)}",
+        )
+    return made[0]
+
+
+def _convert(value: Any, type: tree.Type) -> tuple[Any] | None:
+    name = type.name
+    if name == "list":
+        if not isinstance(value, (list, tuple, range)) or type.of is None:
+            return None
+        parts = [_convert(v, type.of) for v in value]
+        return None if any(p is None for p in parts) else ([p[0] for p in parts if p],)
+    if name == "any":
+        return (value,)
+    if name == "block":
+        return (value,) if isinstance(value, Callable) else None
+    if name == "bool":
+        return (value,) if isinstance(value, bool) else None
+    if name == "string":
+        return (value,) if isinstance(value, str) else None
+    if isinstance(value, bool):
+        return None
+    if name == "int":
+        return (value,) if isinstance(value, int) else None
+    if name == "float":
+        return (value,) if isinstance(value, (int, float)) else None
+    if isinstance(value, int):  # size
+        return (value,)
+    if isinstance(value, (list, tuple, range)) and all(
+        isinstance(v, int) and not isinstance(v, bool) for v in value
+    ):
+        return (list(value),)
+    return None
+
+
+def _type_text(type: tree.Type) -> str:
+    if type.name == "list" and type.of is not None:
+        return f"a list ([{type.of.name if type.of.name != 'list' else '[...]'}])"
+    return {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "string": "text",
+        "size": "a size (a whole number, or a list of one per axis)",
+        "block": "an operator or block",
+        "any": "anything",
+    }.get(type.name, type.name)

@@ -1,0 +1,295 @@
+"""Calls of blocks and networks: each distinct (block, arguments, input shapes) is worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..graph import Body, Input, Output, leaves
+from ..source import Span
+from ..syntax import tree
+from .arguments import Given, block_arguments, typed
+from .body import Builder, poisoned, rebuild, tensors, tree_of
+from .naming import snake
+from .session import Call
+from .values import POISON, Callable, Fail, Record, Tensor, freeze, plain
+
+if TYPE_CHECKING:
+    from .frame import Frame
+    from .stages import Place
+
+
+_WORKING = object()
+"""In the memo for a body that is being worked out."""
+
+
+class Finished:
+    """A body that is done: its index, the structure of its result, its hidden inputs."""
+
+    __slots__ = ("body", "hidden", "index", "names", "pooled", "size", "trees")
+
+    def __init__(self, index: int, builder: Builder, pooled: list[Any]) -> None:
+        self.index = index
+        self.body = builder.body
+        self.size = builder.size
+        outputs = [o for o in builder.body.outputs if not o.hidden]
+        self.names = [o.name for o in outputs if not o.training]
+        self.trees = [o.value for o in outputs]
+        self.pooled = pooled
+        """For each leaf of the outputs, the size that its max pool came from."""
+        values = builder.body.values
+        self.hidden = [
+            next(i for i, v in enumerate(values) if v.positions == entry.value)
+            for entry in builder.body.inputs
+            if entry.hidden
+        ]
+
+
+def call_block(self: Frame, target: Callable, node: tree.Apply, value: Any, place: Place) -> Any:
+    """Apply a block or network to a value."""
+    decl, unit, bound = unwrap(self, target, node)
+    outputs, args = _outputs_argument(decl, node)
+    given = block_arguments(self, target.name, decl.params, args, node.span)
+    if given.broken:
+        self.path(place, target.name)
+        raise Fail
+    values = {**target.defaults, **bound, **given.values}
+    with entered(self, target.name, node.span):
+        frame = open_frame(self, decl, unit, values, node)
+        if isinstance(decl, tree.Block) and decl.stage is not None:
+            found = _resolve(frame, decl.stage)
+            if found is None:
+                return value
+            if isinstance(found, tree.Apply):
+                return _inline(self, frame, found, value, place, target)
+        else:
+            found = None
+        path, labelled = self.path(place, target.name)
+        if value is POISON or poisoned(value):
+            raise Fail
+        finished = _body(self, frame, decl, values, value, found, outputs, node)
+    return _add_call(self, finished, node, value, path, labelled, place, target, given, decl)
+
+
+def unwrap(self: Frame, target: Callable, node: tree.Apply) -> tuple[Any, Any, dict[str, Any]]:
+    """The block or network behind a callable; a variant is its base with arguments."""
+    decl, unit, bound = target.decl, target.unit, dict(target.args)
+    if isinstance(decl, tree.Variant):
+        assert unit is not None
+        decl, unit, outer = unit.base(decl, self.session)
+        bound = {**outer, **bound}
+    return decl, unit, bound
+
+
+@contextmanager
+def entered(self: Frame, name: str, span: Span) -> Iterator[None]:
+    """On the call stack; E0705 where it grows too deep."""
+    session = self.session
+    session.stack.append(Call(f"`{name}`", span))
+    try:
+        if len(session.stack) > session.limits.depth:
+            session.fail(
+                "E0705",
+                f"calls are nested more than {session.limits.depth} deep",
+                (span, "does this recursion end?"),
+                help="a recursive block needs an `if` that ends it",
+            )
+        yield
+    finally:
+        session.stack.pop()
+
+
+def open_frame(
+    self: Frame, decl: Any, unit: Any, values: dict[str, Any], node: tree.Apply
+) -> Frame:
+    """A frame with the parameters bound, defaults evaluated in order."""
+    from .frame import Frame
+
+    frame = Frame(self.session, unit, decl)
+    for param in decl.params:
+        name = param.name.name
+        if name in values:
+            frame.env[name] = values[name]
+        elif param.default is not None:
+            value = frame.eval(param.default)
+            if value is POISON:
+                raise Fail
+            frame.env[name] = values[name] = typed(frame, value, param, param.default.span)
+        else:
+            self.session.fail(
+                "E0302",
+                f"`{decl.name.name}` needs `{name}`",
+                node.span,
+                (param.span, "declared here, without a default"),
+                help=f"give it: {decl.name.name}({name}=...)",
+            )
+    return frame
+
+
+def _outputs_argument(decl: Any, node: tree.Apply) -> tuple[tree.Arg | None, tuple[tree.Arg, ...]]:
+    """`outputs=[...]` of a network used as a backbone, apart from its own arguments."""
+    args = node.args.items if node.args else ()
+    if not isinstance(decl, tree.Network) or any(p.name.name == "outputs" for p in decl.params):
+        return None, args
+    taps = [a for a in args if a.name is not None and a.name.name == "outputs"]
+    return (taps[0] if taps else None), tuple(a for a in args if a not in taps)
+
+
+def _resolve(frame: Frame, stage: tree.Stage) -> tree.Stage | None:
+    """The stage that a one-stage block is, for its arguments."""
+    found: tree.Stage | None = stage
+    while isinstance(found, tree.IfStage):
+        found = found.yes if frame.test(found.test) else found.no
+    return found
+
+
+def _inline(
+    self: Frame, frame: Frame, stage: tree.Apply, value: Any, place: Place, target: Callable
+) -> Any:
+    """A block that is one operator or one call is that, under the call's name."""
+    from .stages import Place as MakePlace
+
+    frame.builder = self.builder
+    label = place.label if place.label is not None else frame.label_text(stage.label)
+    kind = place.kind or snake(target.name)
+    return frame.stage(stage, value, MakePlace(label, place.span, kind))
+
+
+def _signature(value: Any) -> Any:
+    """The structure of a value with what a body may depend on at its leaves."""
+    if isinstance(value, Tensor):
+        forms = tuple(getattr(n, "form", None) for n in value.shape)
+        return value.shape, forms, value.pooled
+    if isinstance(value, (list, tuple)):
+        return ("list", *map(_signature, value))
+    if isinstance(value, Record):
+        return ("record", *((k, _signature(v)) for k, v in value.fields.items()))
+    return None
+
+
+def _body(
+    self: Frame,
+    frame: Frame,
+    decl: Any,
+    values: dict[str, Any],
+    value: Any,
+    stage: tree.Stage | None,
+    outputs: tree.Arg | None,
+    node: tree.Apply,
+) -> Finished:
+    taps = outputs.value.span.text if outputs else None
+    key = (id(decl), freeze(values), _signature(value), taps)
+    memo = self.session.memo
+    if key not in memo:
+        memo[key] = _WORKING
+        try:
+            memo[key] = elaborate_body(self, frame, decl, values, value, stage, outputs, node)
+        finally:
+            if memo[key] is _WORKING:
+                memo[key] = None
+    found = memo[key]
+    if found is _WORKING:
+        self.session.fail(
+            "E0705",
+            f"`{decl.name.name}` calls itself with the same arguments",
+            (node.span, "this never ends"),
+            help="a recursive block changes an argument, and an `if` on it ends the recursion",
+        )
+    if found is None:
+        raise Fail
+    return found  # type: ignore[no-any-return]
+
+
+def elaborate_body(
+    self: Any,
+    frame: Frame,
+    decl: Any,
+    values: dict[str, Any],
+    value: Any,
+    stage: tree.Stage | None,
+    outputs: tree.Arg | None,
+    node: Any,
+) -> Finished | None:
+    """Run the statements (or the one stage) of a block on inputs like `value`."""
+    session = self.session
+    kind = "network" if isinstance(decl, tree.Network) else "stage" if stage is not None else "block"
+    site, _ = session.site(decl, decl, decl.name.span)
+    ordered = {p.name.name: plain(values[p.name.name]) for p in decl.params}
+    body = Body(decl.name.name, kind, ordered, decl.doc, site)  # type: ignore[arg-type]
+    frame.builder = Builder(session, body, decl, positional=stage is not None)
+    if stage is not None:
+        result = _run_stage(frame, decl, stage, value)
+        frame.builder.names.contexts[0].positional = True
+        frame.outputs = [(None, result, False, decl.name.span)]
+    else:
+        frame.bind_inputs(decl, value, node)
+        frame.run(decl.body)
+        if outputs is not None:
+            frame.outputs = frame.taps(outputs)
+    pooled = frame.close(decl, pruned=outputs is not None)
+    if pooled is None:
+        return None
+    session.bodies.append(body)
+    session.totals.append(frame.builder.size)
+    return Finished(len(session.bodies) - 1, frame.builder, pooled)
+
+
+def _run_stage(frame: Frame, decl: Any, stage: tree.Stage, value: Any) -> Any:
+    """The stage of a one-stage block, its layers named from the block's root."""
+    builder = frame.builder
+    inner = frame.receive("x", value, decl.name.span)
+    if isinstance(stage, tree.Group):
+        return frame.chain(stage.stages, inner)
+    if isinstance(stage, (tree.Repeat, tree.ForStage, tree.Skip)):
+        from .stages import Place as MakePlace
+
+        assert builder.names.here.positional
+        return frame.stage(stage, inner, MakePlace(None, stage.span))
+    raise AssertionError(stage)
+
+
+def _add_call(
+    self: Frame,
+    finished: Finished,
+    node: tree.Apply,
+    value: Any,
+    path: str | None,
+    labelled: bool,
+    place: Place,
+    target: Callable,
+    given: Given,
+    decl: Any,
+) -> Any:
+    """A node for the call, and its result as the callee structures it."""
+    builder, body = self.builder, finished.body
+    self.session.spend(node.span, finished.size)
+    builder.size += finished.size
+    passed = [t.id for t in tensors(value)]
+    passed += [builder.positions(passed[leaf]) for leaf in finished.hidden]
+    shapes = [body.values[i].shape for o in body.outputs for i in leaves(o.value)]
+    exprs = dict(given.nodes)
+    site = self.site(node, exprs)
+    made = builder.node(
+        path, place.kind or snake(target.name), -1, finished.index, tuple(passed), tuple(shapes),
+        site, place.span, labelled,
+    )
+    shown = iter(zip(made, finished.pooled, strict=False))
+    parts = [rebuild(t, lambda _: builder.tensor(*next(shown))) for t in finished.trees]
+    hidden = made[len(finished.pooled) :]
+    pooled_leaves = [t for t in tensors(parts) if t.pooled is not None]
+    for tensor, positions in zip(pooled_leaves, hidden, strict=True):
+        builder.body.values[tensor.id].positions = positions
+    kept = parts[: len(finished.names)]
+    if len(kept) == 1:
+        result: Any = kept[0]
+    else:
+        result = Record({n or str(i): p for i, (n, p) in enumerate(zip(finished.names, kept, strict=True))})
+        if all(n is None for n in finished.names):
+            result = kept
+    if labelled and path is not None:
+        builder.label(path, result)
+    return result
+
+
+__all__ = ["Input", "Output", "call_block", "elaborate_body", "open_frame", "tree_of"]

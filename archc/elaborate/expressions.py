@@ -1,0 +1,386 @@
+"""Evaluation of expressions: numbers, text, lists, comprehensions, functions and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..diagnostics import closest
+from ..dims import Size, is_free
+from ..source import Span
+from ..syntax import tree
+from . import builtins, free
+from .values import POISON, Callable, Fail, Record, Tensor, kind_of, show
+
+if TYPE_CHECKING:
+    from .modules import Unit
+    from .session import Session
+
+
+class Expressions:
+    """Evaluates expressions in an environment. `Frame` adds stages and statements to it."""
+
+    session: Session
+    unit: Unit
+    env: dict[str, Any]
+    assigned: frozenset[str]
+    """Names that some statement of the body assigns, whether it has run or not."""
+
+    # ------------------------------------------------------------------ dispatch
+
+    def eval(self, node: tree.Expr) -> Any:
+        """The value of an expression; `Fail` after a reported mistake, POISON where one spreads."""
+        return _EVAL[type(node)](self, node)
+
+    def number(self, node: tree.Number) -> Any:
+        return node.value
+
+    def boolean(self, node: tree.Bool) -> Any:
+        return node.value
+
+    def string(self, node: tree.String) -> str:
+        parts = []
+        for part in node.parts:
+            if isinstance(part, str):
+                parts.append(part)
+                continue
+            value = self.eval(part)
+            if value is POISON:
+                raise Fail
+            if not isinstance(value, (int, float, str)) or isinstance(value, bool):
+                self.session.fail(
+                    "E0308",
+                    f"a number or text can stand in a string, not {kind_of(value)}",
+                    part.span,
+                )
+            parts.append(str(value) if not isinstance(value, Size) else str(int(value)))
+        return "".join(parts)
+
+    # ------------------------------------------------------------------ names
+
+    def name(self, node: tree.Name) -> Any:
+        env = self.env
+        if node.name in env:
+            return env[node.name]
+        return self.outer(node.name, node.span)
+
+    def outer(self, name: str, span: Span) -> Any:
+        """A name that is not in the body: of the file, of what it uses, or of an operator."""
+        if name in self.assigned:
+            self.session.fail(
+                "E0205",
+                f"`{name}` has no value here",
+                (span, "used before it is assigned, or assigned only in an `if` not taken"),
+                help=f"give `{name}` a value on every path before this place",
+            )
+        found = self.unit.lookup(name, span, self.session)
+        if found is not None:
+            return found
+        if builtins.is_operator(name):
+            return self.operator(name)
+        if name in builtins.FUNCTIONS or name == "fuse":
+            self.session.fail(
+                "E0308", f"`{name}` is a function", span, help=f"call it: `{name}(...)`"
+            )
+        if name in self.unit.broken:
+            return POISON
+        self.unknown("E0201", "unknown name", name, span, self.visible())
+        return POISON
+
+    def operator(self, name: str) -> Callable:
+        return Callable("op", name, defaults=dict(self.default_args(name)))
+
+    def default_args(self, name: str) -> dict[str, Any]:
+        """What `default` statements in force here give an operator or block."""
+        return self.unit.defaults.get(name, {})
+
+    def visible(self) -> list[str]:
+        return [*self.env, *self.unit.names(), *builtins.FUNCTIONS, *builtins.operators()]
+
+    def unknown(self, code: str, what: str, name: str, span: Span, known: list[str]) -> None:
+        from ..diagnostics import Edit, Fix
+
+        meant = closest(name, known)
+        self.session.fail(
+            code,
+            f"{what} `{name}`",
+            (span, f"did you mean `{meant}`?" if meant else ""),
+            help=f"did you mean `{meant}`?" if meant else None,
+            fixes=[Fix(f"write `{meant}`", (Edit(span, meant),))] if meant else (),
+        )
+
+    # ------------------------------------------------------------------ lists
+
+    def list(self, node: tree.ListExpr) -> Any:
+        return [self.eval(item) for item in node.items]
+
+    def comprehension(self, node: tree.Comprehension) -> Any:
+        items: list[Any] = []
+        with_loop = self.loop(node, node.targets, node.over)
+        for _ in with_loop:
+            if node.where is None or self.test(node.where):
+                items.append(self.eval(node.item))
+        return items
+
+    def loop(self, node: Any, targets: tree.Targets, over: tree.Expr) -> Iterator[int]:
+        """Bind the targets for each element in turn; unbind them at the end."""
+        elements = self.elements(over)
+        names = [t.name for t in targets.names] + ([targets.index.name] if targets.index else [])
+        before = {n: self.env[n] for n in names if n in self.env}
+        try:
+            for i, element in enumerate(elements):
+                self.session.step(targets.span)
+                self.bind(targets, i, element)
+                yield i
+        finally:
+            for n in names:
+                self.env.pop(n, None)
+            self.env.update(before)
+
+    def elements(self, over: tree.Expr) -> Any:
+        value = self.eval(over)
+        if value is POISON:
+            raise Fail
+        if not isinstance(value, (list, tuple, range)):
+            self.session.fail(
+                "E0308",
+                f"a loop runs over a list, not {kind_of(value)}",
+                over.span,
+                help=f"`0..{over.span.text}` runs over 0, 1, ..." if isinstance(value, int) else None,
+            )
+        return value
+
+    def bind(self, targets: tree.Targets, i: int, element: Any) -> None:
+        if targets.index is not None:
+            self.env[targets.index.name] = i
+        if not targets.unpack:
+            self.env[targets.names[0].name] = element
+            return
+        if element is POISON:
+            for name in targets.names:
+                self.env[name.name] = POISON
+            return
+        if not isinstance(element, (list, tuple)) or len(element) != len(targets.names):
+            has = f"{len(element)} elements" if isinstance(element, (list, tuple)) else kind_of(element)
+            self.session.fail(
+                "E0311", f"{len(targets.names)} names for {has}", (targets.span, f"element {i} of the list")
+            )
+        for name, part in zip(targets.names, element, strict=True):
+            self.env[name.name] = part
+
+    def index(self, node: tree.Index) -> Any:
+        base = self.eval(node.base)
+        if isinstance(node.index, tree.Range):
+            start, stop = self.count(node.index.start), self.count(node.index.stop)
+            if base is POISON:
+                return POISON
+            if not isinstance(base, (list, tuple, range)):
+                self.session.fail("E0308", f"{kind_of(base)} has no elements", node.base.span)
+            if not 0 <= start <= stop <= len(base):
+                self.session.fail(
+                    "E0309",
+                    f"no elements {start}..{stop} in a list of {len(base)}",
+                    (node.index.span, f"0..{len(base)} at most"),
+                )
+            return list(base[start:stop])
+        i = self.count(node.index)
+        if base is POISON:
+            return POISON
+        if not isinstance(base, (list, tuple, range)):
+            self.session.fail(
+                "E0506" if isinstance(base, Tensor) else "E0308",
+                f"{kind_of(base)} has no elements",
+                node.base.span,
+            )
+        if not -len(base) <= i < len(base):
+            last = f"0 to {len(base) - 1}" if len(base) else "none: the list is empty"
+            self.session.fail(
+                "E0309", f"no element {i} in a list of {len(base)}", (node.index.span, last)
+            )
+        return base[i]
+
+    def range(self, node: tree.Range) -> Any:
+        return range(self.count(node.start), self.count(node.stop))
+
+    def attr(self, node: tree.Attr) -> Any:
+        module = self.unit.module_of(node)
+        if module is not None:
+            return module.lookup_public(node.name, self.session)
+        base = self.eval(node.base)
+        if base is POISON:
+            return POISON
+        if isinstance(base, Record):
+            if node.name.name not in base.fields:
+                self.unknown("E0201", "no output", node.name.name, node.name.span, [*base.fields])
+            return base.fields[node.name.name]
+        self.session.fail(
+            "E0308", f"{kind_of(base)} has no part `{node.name.name}`", node.name.span
+        )
+
+    # ------------------------------------------------------------------ arithmetic
+
+    def count(self, node: tree.Expr, what: str = "a whole number") -> int:
+        """A whole number; a fraction is an error that suggests `//`."""
+        value = self.eval(node)
+        if value is POISON:
+            raise Fail
+        if isinstance(value, float):
+            suggestion = node.span.text.replace("/", "//") if "/" in node.span.text else None
+            self.session.fail(
+                "E0307",
+                f"{show(value)} is a fraction where {what} is due",
+                node.span,
+                help=f"`/` gives a fraction; `//` divides to a whole number: {suggestion}"
+                if suggestion
+                else "`round(...)` or `int(...)` makes a whole number",
+            )
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.session.fail("E0308", f"{what} is due here, not {kind_of(value)}", node.span)
+        return value
+
+    def unary(self, node: tree.Unary) -> Any:
+        if node.op == "not":
+            return not self.test(node.operand)
+        value = self.eval(node.operand)
+        if value is POISON:
+            return POISON
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            self.session.fail("E0308", f"`-` takes a number, not {kind_of(value)}", node.operand.span)
+        return -value
+
+    def binary(self, node: tree.Binary) -> Any:
+        ops, operands = node.ops, node.operands
+        if ops[0] in ("and", "or"):
+            stop = ops[0] == "or"
+            for operand in operands:
+                if self.test(operand) is stop:
+                    return stop
+            return not stop
+        value = self.eval(operands[0])
+        for op, operand in zip(ops, operands[1:], strict=True):
+            right = self.eval(operand)
+            if value is POISON or right is POISON:
+                value = POISON
+                continue
+            value = self.arithmetic(op, value, right, node)
+        return value
+
+    def arithmetic(self, op: str, a: Any, b: Any, node: tree.Binary) -> Any:
+        if isinstance(a, (list, range)) and isinstance(b, (list, range)) and op == "+":
+            if len(a) + len(b) > self.session.limits.list_length:
+                self.session.fail("E0704", "a list that is too long", node.span)
+            return [*a, *b]
+        if isinstance(a, str) and isinstance(b, str) and op == "+":
+            return a + b
+        for value in (a, b):
+            if not isinstance(value, (int, float)) or isinstance(value, bool):
+                hint = None
+                if isinstance(value, Tensor):
+                    names = {"+": "sum", "*": "product", "-": "difference"}
+                    hint = f"values meet in `fuse(a, b, by={names.get(op, 'sum')})`"
+                self.session.fail(
+                    "E0308", f"`{op}` takes numbers, not {kind_of(value)}", node.span, help=hint
+                )
+        try:
+            return builtins.arithmetic(op, a, b, self.session.limits.bits)
+        except ZeroDivisionError:
+            self.session.fail("E0310", "division by zero", (node.span, f"{show(a)} {op} {show(b)}"))
+        except (OverflowError, ValueError) as error:
+            self.session.fail("E0310", f"the result is {error}", node.span)
+
+    def compare(self, node: tree.Compare) -> Any:
+        values = [self.eval(operand) for operand in node.operands]
+        if any(v is POISON for v in values):
+            raise Fail
+        for op, left, right, at in zip(node.ops, values, values[1:], node.operands[1:], strict=False):
+            if not self.compare_pair(op, left, right, node, at):
+                return False
+        return True
+
+    def compare_pair(self, op: str, a: Any, b: Any, node: tree.Compare, at: tree.Expr) -> bool:
+        if op == "~=":
+            return builtins.about(a, b, node, at, self.session)
+        if op in ("==", "!="):
+            same = builtins.equal(a, b)
+            return same if op == "==" else not same
+        ordered = isinstance(a, (int, float)) and isinstance(b, (int, float))
+        if not ordered or isinstance(a, bool) or isinstance(b, bool):
+            other = b if isinstance(a, (int, float)) and not isinstance(a, bool) else a
+            self.session.fail("E0308", f"`{op}` compares numbers, not {kind_of(other)}", node.span)
+        return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op]
+
+    def test(self, node: tree.Expr) -> bool:
+        """A condition that decides structure: it may depend on a free size only if `where` decides."""
+        value = self.eval(node)
+        if value is POISON:
+            raise Fail
+        if not isinstance(value, bool):
+            self.session.fail(
+                "E0308", f"a condition is true or false, not {kind_of(value)}", node.span
+            )
+        free.require_decided(self, node)
+        return value
+
+    def ternary(self, node: tree.Ternary) -> Any:
+        return self.eval(node.yes if self.test(node.test) else node.no)
+
+    # ------------------------------------------------------------------ calls
+
+    def call(self, node: tree.Call) -> Any:
+        """`fuse(a, b)`, a built-in function, a `const` function, or a block with arguments as a value."""
+        func = node.func
+        if isinstance(func, tree.Name) and func.name not in self.env:
+            if func.name == "fuse":
+                return self.fuse(node)
+            if func.name in builtins.FUNCTIONS and self.unit.find(func.name) is None:
+                return builtins.call(self, func.name, node)
+            const = self.unit.find(func.name)
+            if isinstance(const, tree.Const):
+                return self.unit.call_const(const, node, self)
+        value = self.eval(func)
+        if value is POISON:
+            self.eval_args(node.args)
+            return POISON
+        if isinstance(value, Callable):
+            return self.partial(value, node.args)
+        self.session.fail("E0308", f"{kind_of(value)} cannot be called", func.span)
+
+    def eval_args(self, args: tree.Args | None) -> None:
+        """Evaluate for the sake of the mistakes in them."""
+        for arg in args.items if args else ():
+            if isinstance(arg.value, tree.Name) and arg.value.name not in self.env:
+                continue  # may be a bare word
+            try:
+                self.eval(arg.value)
+            except Fail:
+                pass
+
+    def fuse(self, node: tree.Call) -> Any:
+        self.session.fail("E0507", "layers cannot stand in a constant expression", node.span)
+
+    def partial(self, value: Callable, args: tree.Args) -> Any:
+        self.session.fail("E0507", "layers cannot stand in a constant expression", args.span)
+
+    def pipeline(self, node: tree.Pipeline) -> Any:
+        self.session.fail("E0507", "layers cannot stand in a constant expression", node.span)
+
+
+_EVAL: dict[type, Any] = {
+    tree.Number: Expressions.number,
+    tree.String: Expressions.string,
+    tree.Bool: Expressions.boolean,
+    tree.Name: lambda self, node: self.name(node),
+    tree.ListExpr: Expressions.list,
+    tree.Comprehension: lambda self, node: self.comprehension(node),
+    tree.Index: lambda self, node: self.index(node),
+    tree.Range: Expressions.range,
+    tree.Attr: lambda self, node: self.attr(node),
+    tree.Unary: Expressions.unary,
+    tree.Binary: Expressions.binary,
+    tree.Compare: Expressions.compare,
+    tree.Ternary: lambda self, node: self.ternary(node),
+    tree.Call: lambda self, node: self.call(node),
+    tree.Pipeline: lambda self, node: self.pipeline(node),
+}
+
+__all__ = ["Expressions", "is_free"]

@@ -1,0 +1,435 @@
+"""The body of a block or network being worked out: its statements, inputs and outputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..dims import Size, is_free, symbol
+from ..graph import Input, Output, leaves
+from ..source import Span
+from ..syntax import tree
+from . import shared
+from .arguments import constant, operator_arguments
+from .body import Builder, poisoned, rebuild, tensors, tree_of
+from .operators import is_known
+from .patterns import bind_pattern
+from .stages import Stages, _target_names
+from .values import POISON, Fail, Record, Shape, Tensor, kind_of
+
+if TYPE_CHECKING:
+    from .modules import Unit
+    from .session import Session
+
+
+class Frame(Stages):
+    """One block or network, with the names of its scope. `for` and `if` open none."""
+
+    builder: Builder
+
+    def __init__(self, session: Session, unit: Unit, decl: Any) -> None:
+        self.session = session
+        self.unit = unit
+        self.decl = decl
+        self.env: dict[str, Any] = {}
+        self.defaults: dict[str, dict[str, Any]] = {}
+        self.assigned = assigned_names(decl)
+        self.params = frozenset(p.name.name for p in getattr(decl, "params", ()) or ())
+        self.outputs: list[tuple[str | None, Any, bool, Span]] = []
+        """(name, value, training only, place)."""
+        self.claims: list[tuple[tree.Expect, dict[str, Any]]] = []
+        self.loops = 0
+
+    def default_args(self, name: str) -> dict[str, Any]:
+        return {**self.unit.defaults.get(name, {}), **self.defaults.get(name, {})}
+
+    # ------------------------------------------------------------------ statements
+
+    def run(self, statements: tuple[tree.Stmt, ...]) -> None:
+        for statement in statements:
+            try:
+                _RUN[type(statement)](self, statement)
+            except Fail:
+                pass
+
+    def assign(self, node: tree.Assign) -> None:
+        names = [t.name for t in node.targets]
+        for target in node.targets:
+            self.check_name(target)
+        try:
+            value = self.eval(node.value)
+        except Fail:
+            value = POISON
+        if len(names) == 1:
+            self.env[names[0]] = value
+            self.entitle(names[0], value)
+            return
+        parts = list(value.fields.values()) if isinstance(value, Record) else value
+        if value is POISON:
+            parts = [POISON] * len(names)
+        elif not isinstance(parts, (list, tuple)):
+            self.env.update(dict.fromkeys(names, POISON))
+            self.session.fail(
+                "E0311",
+                f"{len(names)} names for {kind_of(value)}",
+                node.targets[0].span.to(node.targets[-1].span),
+            )
+        elif len(parts) != len(names):
+            self.env.update(dict.fromkeys(names, POISON))
+            self.session.fail(
+                "E0311",
+                f"{len(names)} names for {len(parts)} values",
+                (node.targets[0].span.to(node.targets[-1].span), f"{len(parts)} values come"),
+                help="give as many names as there are values",
+            )
+        for name, part in zip(names, parts, strict=True):
+            self.env[name] = part
+            self.entitle(name, part)
+
+    def check_name(self, name: tree.Ident) -> None:
+        """A value may not take the name of a parameter's type word or of a block in use here."""
+        if name.name in self.unit.declared and not is_known(name.name):
+            self.session.fail(
+                "E0203",
+                f"`{name.name}` is declared in this file already",
+                name.span,
+                (self.unit.declared[name.name].name.span, "first declared here"),
+                help="give the value another name",
+            )
+
+    def entitle(self, name: str, value: Any) -> None:
+        """Remember the source's name for a value (the first one stays)."""
+        if isinstance(value, Tensor):
+            made = self.builder.body.values[value.id]
+            if made.name is None:
+                made.name = name
+
+    def for_statement(self, node: tree.For) -> None:
+        builder = self.builder
+        outer = builder.iters
+        before = builder.enter(
+            builder.names.here.path, "for", self.site(node, {"over": node.over}, node.targets.span),
+            builder.names.here.positional, False, None,
+        )
+        scope = builder.body.scopes[builder.scope]
+        scope.count = 0
+        params = self.params
+        self.params = params | set(_target_names(node.targets))
+        self.session.sites[scope.site].loop = tuple(_target_names(node.targets))
+        try:
+            for i in self.loop(node, node.targets, node.over):
+                builder.iters = (*outer, i)
+                scope.count = i + 1
+                self.run(node.body)
+        finally:
+            self.params = params
+            builder.iters = outer
+            builder.leave(before, None)
+
+    def comprehension(self, node: tree.Comprehension) -> Any:
+        """Comprehensions that make layers are loops of the body, too."""
+        builder = getattr(self, "builder", None)
+        if builder is None:
+            return super().comprehension(node)
+        outer = builder.iters
+        before = builder.enter(
+            builder.names.here.path, "for", self.site(node, {"over": node.over}),
+            builder.names.here.positional, False, None,
+        )
+        scope = builder.body.scopes[builder.scope]
+        params = self.params
+        self.params = params | set(_target_names(node.targets))
+        self.session.sites[scope.site].loop = tuple(_target_names(node.targets))
+        items: list[Any] = []
+        try:
+            for i in self.loop(node, node.targets, node.over):
+                builder.iters = (*outer, i)
+                scope.count = i + 1
+                if node.where is None or self.test(node.where):
+                    items.append(self.eval(node.item))
+                    self.session.step(node.span)
+        finally:
+            self.params = params
+            builder.iters = outer
+            builder.leave(before, None)
+            if len(builder.body.nodes) == scope.first:
+                builder.body.scopes.pop()  # only numbers: no loop of the network
+        return items
+
+    def if_statement(self, node: tree.If) -> None:
+        from .pyexpr import pyexpr
+
+        try:
+            taken = self.test(node.test)
+        except Fail:
+            for name in assigned_in(node.yes) | assigned_in(node.no):
+                self.env.setdefault(name, POISON)
+            self.outputs.append((None, POISON, False, node.span))
+            raise
+        site = self.site(node, None, node.test.span)
+        self.builder.choose(site, pyexpr(node.test, self.params, self.unit.constant), taken)
+        self.run(node.yes if taken else node.no)
+
+    def output(self, node: tree.Output) -> None:
+        try:
+            value = self.eval(node.value)
+        except Fail:
+            value = POISON
+        if not poisoned(value) and tree_of(value) is None:
+            self.outputs.append((node.name.name if node.name else None, POISON, node.training, node.span))
+            self.session.fail(
+                "E0308", f"an output is a value of the network, not {kind_of(value)}", node.value.span
+            )
+        if node.name is not None:
+            for name, _, _, span in self.outputs:
+                if name == node.name.name:
+                    self.session.fail(
+                        "E0203", f"output `{name}` is declared twice", node.name.span, (span, "first here")
+                    )
+            self.env[node.name.name] = value
+            self.entitle(node.name.name, value)
+        self.outputs.append((node.name.name if node.name else None, value, node.training, node.span))
+
+    def share(self, node: tree.Share) -> None:
+        self.env[node.name.name] = shared.declare(self, node)
+
+    def default(self, node: tree.Default) -> None:
+        given = default_values(self, node)
+        self.defaults.setdefault(node.name.name, {}).update(given)
+
+    def expect(self, node: tree.Expect) -> None:
+        self.claims.append((node, dict(self.env)))
+
+    def input(self, node: tree.Input) -> None:
+        """Inputs are bound before the body runs."""
+
+    # ------------------------------------------------------------------ inputs
+
+    def receive(self, name: str, value: Any, span: Span) -> Any:
+        """An input of this body that is shaped like a value of the caller."""
+        builder = self.builder
+
+        def leaf(tensor: Tensor) -> Tensor:
+            made = builder.value(tensor.shape, name=name if isinstance(value, Tensor) else None)
+            return builder.tensor(made, tensor.pooled)
+
+        def copy(part: Any) -> Any:
+            if isinstance(part, Tensor):
+                return leaf(part)
+            if isinstance(part, Record):
+                return Record({k: copy(v) for k, v in part.fields.items()})
+            return [copy(p) for p in part]
+
+        inner = copy(value)
+        builder.body.inputs.append(Input(name, tree_of(inner)))
+        builder.input_spans.append(span)
+        return inner
+
+    def bind_inputs(self, decl: Any, value: Any, node: Any) -> None:
+        """Give a block's inputs the values of a call, and match their patterns."""
+        inputs = input_statements(decl.body)
+        if not inputs:
+            self.session.fail(
+                "E0503",
+                f"`{decl.name.name}` has no input",
+                decl.name.span,
+                help="a block starts with `input x`",
+            )
+        values = [value]
+        if len(inputs) > 1:
+            parts = list(value.fields.values()) if isinstance(value, Record) else value
+            if not isinstance(parts, (list, tuple)) or len(parts) != len(inputs):
+                got = f"a list of {len(parts)}" if isinstance(parts, (list, tuple)) else "one value"
+                names = ", ".join(i.name.name for i in inputs)
+                self.session.fail(
+                    "E0505",
+                    f"`{decl.name.name}` has {len(inputs)} inputs and gets {got}",
+                    node.span,
+                    (inputs[0].span.to(inputs[-1].span), "declared here"),
+                    help=f"pass a list: `[{names}] -> {decl.name.name}`",
+                )
+            values = list(parts)
+        for statement, part in zip(inputs, values, strict=True):
+            self.env[statement.name.name] = self.receive(statement.name.name, part, statement.span)
+        for statement in inputs:
+            self.match(statement, node)
+
+    def match(self, statement: tree.Input, node: Any) -> None:
+        """Match the pattern of an input; names in it are bound as numbers."""
+        value = self.env[statement.name.name]
+        if statement.dims is not None:
+            entry = next(i for i in self.builder.body.inputs if i.name == statement.name.name)
+            entry.dims = bind_pattern(self, statement, value, node)
+            self.params = self.params | set(entry.dims)
+        if statement.where is not None:
+            self.require(statement)
+
+    def require(self, statement: tree.Input) -> None:
+        """The `where` of an input, for the sizes at hand."""
+        assert statement.where is not None
+        value = self.eval(statement.where)
+        if value is False:
+            sizes = self.env[statement.name.name]
+            shape = f"{list(map(int, sizes.shape))}" if isinstance(sizes, Tensor) else "its input"
+            self.session.fail(
+                "E0409",
+                f"input `{statement.name.name}` does not meet its requirement",
+                (statement.where.span, f"false for {shape}"),
+                help="choose sizes that meet it (`--at H=...`), or change the requirement",
+            )
+
+    def open_inputs(self, decl: tree.Network, sizes: dict[str, int]) -> None:
+        """The inputs of the network itself: fixed sizes, and symbols at their sizes for the report."""
+        from .patterns import network_shape
+
+        self.session.wheres = []
+        for statement in input_statements(decl.body):
+            shape = network_shape(self, statement, sizes)
+            made = self.builder.value(shape, name=statement.name.name)
+            entry = Input(statement.name.name, made)
+            self.builder.body.inputs.append(entry)
+            self.builder.input_spans.append(statement.span)
+            self.env[statement.name.name] = self.builder.tensor(made)
+            for axis, size in enumerate(shape):
+                if isinstance(size, Size):
+                    entry.dims[str(size.form)] = axis
+                    self.builder.body.rows[str(size.form)] = int(size)
+            if statement.where is not None:
+                self.session.wheres.append((self, statement.where))
+                self.require(statement)
+
+    # ------------------------------------------------------------------ outputs
+
+    def taps(self, arg: tree.Arg) -> list[tuple[str | None, Any, bool, Span]]:
+        """The labelled values that `outputs=[...]` asks for."""
+        node = arg.value
+        if not isinstance(node, tree.ListExpr):
+            self.session.fail("E0304", "`outputs` is a list of labels", node.span, help="outputs=[layer3, layer4]")
+        found = []
+        for item in node.items:
+            path = self.label_path(item)
+            if path not in self.builder.labels:
+                self.unknown(
+                    "E0208",
+                    f"`{self.decl.name.name}` has no label",
+                    path,
+                    item.span,
+                    list(self.builder.labels),
+                )
+            found.append((path.replace(".", "_"), self.builder.labels[path], False, item.span))
+        return found
+
+    def label_path(self, node: tree.Expr) -> str:
+        """`layer2`, `hg[0]`, `layer1.conv` or text as a path."""
+        if isinstance(node, tree.Name):
+            return node.name
+        if isinstance(node, tree.String):
+            return self.string(node)
+        if isinstance(node, tree.Attr):
+            return f"{self.label_path(node.base)}.{node.name.name}"
+        if isinstance(node, tree.Index):
+            return f"{self.label_path(node.base)}.{self.count(node.index)}"
+        self.session.fail("E0208", "a label is due here", node.span)
+        raise AssertionError
+
+    def close(self, decl: Any, pruned: bool) -> list[Shape | None] | None:
+        """Declare the outputs and finish the body; None where a mistake makes it unusable."""
+        builder = self.builder
+        if not self.outputs and not getattr(decl, "incomplete", False):
+            self.session.report(
+                "E0502",
+                f"`{decl.name.name}` has no output",
+                decl.name.span,
+                help="end it with `output x`",
+            )
+            return None
+        self.outputs.sort(key=lambda o: o[2])
+        main = [o for o in self.outputs if not o[2]]
+        if len(main) > 1 and any(o[0] is None for o in main) and not any(poisoned(o[1]) for o in main):
+            nameless = next(o for o in main if o[0] is None)
+            self.session.report(
+                "E0508",
+                "several outputs need names",
+                (nameless[3], "this one has none"),
+                help="`output mask = ...`",
+            )
+        bad = any(poisoned(value) for _, value, _, _ in self.outputs)
+        pooled: list[Shape | None] = []
+        for name, value, training, _ in self.outputs:
+            if poisoned(value):
+                self.excuse(value)
+                continue
+            self.flatten_output(name, value, training, pooled)
+        for tensor in [t for _, v, _, _ in self.outputs if not poisoned(v) for t in tensors(v)]:
+            if tensor.pooled is not None and not bad:
+                builder.body.outputs.append(
+                    Output(None, builder.positions(tensor.id), hidden=True)
+                )
+        shared.report_unused(self)
+        builder.finish(pruned)
+        return None if bad else pooled
+
+    def flatten_output(self, name: str | None, value: Any, training: bool, pooled: list[Any]) -> None:
+        if isinstance(value, Record):
+            for field, part in value.fields.items():
+                self.flatten_output(field if name is None else f"{name}_{field}", part, training, pooled)
+            return
+        self.builder.body.outputs.append(Output(name, tree_of(value), training))
+        self.builder.body.listed = self.builder.body.listed or isinstance(value, list)
+        pooled.extend(t.pooled for t in tensors(value))
+
+
+def default_values(self: Any, node: tree.Default) -> dict[str, Any]:
+    """The arguments of a `default` statement, as its operator or block takes them."""
+    from .arguments import block_arguments
+
+    name = node.name.name
+    if is_known(name):
+        given = operator_arguments(self, name, node.args.items, node.span)
+    else:
+        decl = self.unit.find(name)
+        if not isinstance(decl, (tree.Block, tree.Network)):
+            self.unknown(
+                "E0202", "unknown operator or block", name, node.name.span,
+                [*self.unit.names(), *self.visible()],
+            )
+        given = block_arguments(self, name, decl.params, node.args.items, node.span)
+    return given.values
+
+
+def input_statements(body: tuple[tree.Stmt, ...]) -> list[tree.Input]:
+    return [s for s in body if isinstance(s, tree.Input)]
+
+
+def assigned_names(decl: Any) -> frozenset[str]:
+    return frozenset(assigned_in(getattr(decl, "body", ()) or ()))
+
+
+def assigned_in(body: Any) -> set[str]:
+    """Names that statements give a value."""
+    found: set[str] = set()
+    for s in body:
+        if isinstance(s, tree.Assign):
+            found.update(t.name for t in s.targets)
+        elif isinstance(s, (tree.Input, tree.Share)):
+            found.add(s.name.name)
+        elif isinstance(s, tree.Output) and s.name is not None:
+            found.add(s.name.name)
+        elif isinstance(s, tree.For):
+            found |= assigned_in(s.body) | set(_target_names(s.targets))
+        elif isinstance(s, tree.If):
+            found |= assigned_in(s.yes) | assigned_in(s.no)
+    return found
+
+
+_RUN: dict[type, Any] = {
+    tree.Assign: Frame.assign,
+    tree.For: Frame.for_statement,
+    tree.If: Frame.if_statement,
+    tree.Output: Frame.output,
+    tree.Share: Frame.share,
+    tree.Default: Frame.default,
+    tree.Expect: Frame.expect,
+    tree.Input: Frame.input,
+}
+
+__all__ = ["Frame", "constant", "default_values", "is_free", "leaves", "rebuild", "symbol"]

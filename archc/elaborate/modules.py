@@ -1,0 +1,406 @@
+"""Files: what each declares, what it uses of others, and where those may lie."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..diagnostics import Diagnostics, closest
+from ..ops import known
+from ..source import Source, Span
+from ..syntax import parse, read, tree
+from .arguments import block_arguments, typed
+from .expressions import Expressions
+from .session import Limits, Session
+from .values import POISON, Callable, Fail, kind_of
+
+STD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "std")
+_MISSING = object()
+_WORKING = object()
+
+
+class Unit:
+    """One file: its declarations, what it brings in from others, its defaults."""
+
+    def __init__(self, file: tree.File) -> None:
+        self.file = file
+        self.source = file.source
+        self.declared: dict[str, Any] = {}
+        self.imported: dict[str, tuple[Unit, Any]] = {}
+        self.aliases: dict[str, Unit] = {}
+        self.defaults: dict[str, dict[str, Any]] = {}
+        self.broken: set[str] = set(getattr(file, "broken", ()))
+        self._consts: dict[str, Any] = {}
+
+    def names(self) -> list[str]:
+        return [*self.declared, *self.imported, *self.aliases]
+
+    def find(self, name: str) -> Any:
+        """The declaration that a name stands for in this file, or None."""
+        found = self.declared.get(name)
+        if found is None and name in self.imported:
+            return self.imported[name][1]
+        return found
+
+    def home(self, name: str) -> Unit:
+        """The file that declares a name."""
+        return self.imported[name][0].home(name) if name in self.imported and name not in self.declared else self
+
+    def lookup(self, name: str, span: Span, session: Session) -> Any:
+        """The value of a declared name: a number, or a callable; None where there is none."""
+        decl = self.find(name)
+        if decl is None:
+            return None
+        if isinstance(decl, tree.Const):
+            return self.home(name).const(decl, span, session)
+        if isinstance(decl, tree.Recipe):
+            session.fail("E0308", f"`{name}` is a recipe, not a block", span)
+        kind = "block" if isinstance(decl, tree.Block) else "network"
+        return Callable(kind, name, decl, self.home(name), defaults=dict(self.defaults.get(name, {})))
+
+    # ------------------------------------------------------------------ constants
+
+    def const(self, decl: tree.Const, span: Span, session: Session) -> Any:
+        name = decl.name.name
+        if decl.params is not None:
+            session.fail(
+                "E0308", f"`{name}` is a function", span, help=f"call it: `{name}(...)`"
+            )
+        value = self._consts.get(name, _MISSING)
+        if value is _MISSING:
+            self._consts[name] = _WORKING
+            try:
+                value = Constants(session, self).eval(decl.value)
+            except Fail:
+                value = POISON
+            self._consts[name] = value
+        elif value is _WORKING:
+            session.fail(
+                "E0205", f"`{name}` is defined by itself", span, (decl.name.span, "declared here")
+            )
+        return value
+
+    def constant(self, name: str) -> int | float | None:
+        """The value of a `const` that is a number and worked out, for emitted expressions."""
+        decl = self.find(name)
+        if not isinstance(decl, tree.Const):
+            return None
+        value = self.home(name)._consts.get(name)
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+    def call_const(self, decl: tree.Const, node: tree.Call, caller: Expressions) -> Any:
+        """`round8(v)`: evaluated in the file that declares it; not recursive."""
+        name, session = decl.name.name, caller.session
+        if decl.params is None:
+            session.fail("E0308", f"`{name}` is a number, not a function", node.func.span)
+        given = block_arguments(caller, name, decl.params or (), node.args.items, node.span)
+        if given.broken:
+            raise Fail
+        frame = Constants(session, self.home(name))
+        for param in decl.params or ():
+            key = param.name.name
+            if key in given.values:
+                frame.env[key] = given.values[key]
+            elif param.default is not None:
+                frame.env[key] = typed(frame, frame.eval(param.default), param, param.default.span)
+            else:
+                session.fail(
+                    "E0302", f"`{name}` needs `{key}`", node.span, (param.span, "declared here")
+                )
+        if name in session.consts:
+            session.fail(
+                "E0705",
+                f"`{name}` calls itself",
+                node.span,
+                (decl.name.span, "declared here"),
+                help="a `const` is not recursive; a block may be",
+            )
+        session.consts.append(name)
+        try:
+            return frame.eval(decl.value)
+        finally:
+            session.consts.pop()
+
+    # ------------------------------------------------------------------ other files
+
+    def module_of(self, node: tree.Attr) -> Unit | None:
+        """`mine` in `mine.Bottleneck`."""
+        if isinstance(node.base, tree.Name):
+            return self.aliases.get(node.base.name)
+        return None
+
+    def lookup_public(self, name: tree.Ident, session: Session) -> Any:
+        """A name of this file, asked for from another."""
+        if name.name not in self.declared:
+            if name.name in self.broken:
+                return POISON
+            meant = closest(name.name, self.declared)
+            session.fail(
+                "E0201",
+                f"`{self.source.name}` declares no `{name.name}`",
+                name.span,
+                help=f"did you mean `{meant}`?" if meant else f"it declares {', '.join(self.declared)}",
+            )
+        return self.lookup(name.name, name.span, session)
+
+    def dotted(self, path: tuple[tree.Ident, ...], session: Session) -> Any:
+        """`mine.Bottleneck` as a stage."""
+        first = path[0]
+        if first.name not in self.aliases or len(path) != 2:
+            meant = closest(first.name, self.aliases)
+            session.fail(
+                "E0201",
+                f"unknown module `{first.name}`",
+                first.span,
+                help=f"did you mean `{meant}`?" if meant else 'bring it in: `use "file.arch" as name`',
+            )
+        return self.aliases[first.name].lookup_public(path[1], session)
+
+    def base(self, decl: tree.Variant, session: Session) -> tuple[Any, Unit, dict[str, Any]]:
+        """The network that a variant is made of, and the arguments that it fixes."""
+        bound: dict[str, Any] = {}
+        unit: Unit = self
+        seen: list[tree.Variant] = []
+        found: Any = decl
+        while isinstance(found, tree.Variant):
+            if found in seen:
+                session.fail(
+                    "E0703", f"variant `{decl.name.name}` is made of itself", decl.name.span
+                )
+            seen.append(found)
+            name = found.base[0]
+            owner = unit
+            if len(found.base) == 2 and name.name in unit.aliases:
+                owner, name = unit.aliases[name.name], found.base[1]
+            base = owner.find(name.name)
+            if not isinstance(base, (tree.Network, tree.Variant)):
+                if name.name in owner.broken:
+                    raise Fail
+                nets = [n for n in owner.names() if isinstance(owner.find(n), (tree.Network, tree.Variant))]
+                meant = closest(name.name, nets)
+                session.fail(
+                    "E0207",
+                    f"unknown network `{name.name}`",
+                    (name.span, f"did you mean `{meant}`?" if meant else ""),
+                    help=f"did you mean `{meant}`?" if meant else "a variant is made of a network",
+                )
+            args, at = found.args, unit
+            params = _params(base, owner, session)
+            given = block_arguments(
+                Constants(session, at), name.name, params, args.items if args else (), found.span
+            )
+            if given.broken:
+                raise Fail
+            bound = {**given.values, **bound}
+            found, unit = base, owner.home(name.name)
+        return found, unit, bound
+
+
+def _params(decl: Any, unit: Unit, session: Session) -> tuple[tree.Param, ...]:
+    """Parameters of a network, through variants."""
+    depth = 0
+    while isinstance(decl, tree.Variant) and depth < 64:
+        decl = unit.find(decl.base[-1].name)
+        depth += 1
+    return decl.params if isinstance(decl, tree.Network) else ()
+
+
+class Constants(Expressions):
+    """Expressions outside of any body: constants, arguments of variants, defaults of parameters."""
+
+    def __init__(self, session: Session, unit: Unit) -> None:
+        self.session = session
+        self.unit = unit
+        self.env: dict[str, Any] = {}
+        self.assigned = frozenset()
+
+    def partial(self, value: Callable, args: tree.Args) -> Any:
+        from .operators import partial
+
+        return partial(self, value, args)  # type: ignore[arg-type]
+
+
+class Loader:
+    """Reads files and what they use, each once. `root` bounds what `use` may read."""
+
+    def __init__(self, diagnostics: Diagnostics, max_bytes: int = 1_000_000) -> None:
+        self.diagnostics = diagnostics
+        self.max_bytes = max_bytes
+        self.units: dict[str, Unit] = {}
+        self.loading: list[tuple[str, str]] = []
+
+    def load(self, path: str, source: Source | None = None) -> Unit | None:
+        """The unit of a file named on the command line (or of text already read)."""
+        if source is None:
+            source = read(path, path, self.diagnostics, self.max_bytes)
+            if source is None:
+                return None
+        folder = os.path.dirname(os.path.abspath(path)) if path != "-" else os.getcwd()
+        return self.unit(source, os.path.realpath(path), folder, project_root(folder))
+
+    def unit(self, source: Source, key: str, folder: str, root: str) -> Unit:
+        unit = Unit(parse(source, self.diagnostics))
+        self.units[key] = unit
+        self.loading.append((key, source.name))
+        session = Session(self.diagnostics, Limits())
+        first: Any = None
+        for decl in unit.file.declarations:
+            if isinstance(decl, tree.Use):
+                try:
+                    self.use(unit, decl, folder, root, session)
+                except Fail:
+                    unit.broken.update(n.name for n in decl.names)
+                    if not decl.names and decl.alias is None:
+                        unit.broken.add("*")
+                continue
+            if isinstance(decl, tree.Default):
+                self.file_default(unit, decl, first, session)
+                continue
+            first = first or decl
+            self.declare(unit, decl)
+        self.loading.pop()
+        return unit
+
+    def declare(self, unit: Unit, decl: Any) -> None:
+        name: tree.Ident = decl.name
+        recipe = isinstance(decl, tree.Recipe)
+        key = f"recipe {decl.network.name if decl.network else ''}.{name.name}" if recipe else name.name
+        before = unit.declared.get(key)
+        if before is None and name.name in unit.imported and not recipe:
+            before = unit.imported[name.name][1]
+        if before is not None:
+            self.diagnostics.error(
+                "E0203",
+                f"`{name.name}` is declared twice",
+                (name.span, "again"),
+                (before.name.span, "first declared here"),
+                help="give one of them another name",
+            )
+            return
+        if not recipe and known(name.name):
+            self.diagnostics.error(
+                "E0206",
+                f"`{name.name}` is an operator",
+                (name.span, "a declaration cannot take its name"),
+                help="give it another name, such as "
+                f"`{name.name.title().replace('_', '')}`",
+            )
+        unit.declared[key] = decl
+
+    def file_default(self, unit: Unit, decl: tree.Default, first: Any, session: Session) -> None:
+        from .frame import default_values
+
+        if first is not None:
+            self.diagnostics.error(
+                "E0508",
+                "a file's `default` stands before its first declaration",
+                decl.span,
+                (first.name.span, "declared before it"),
+                help="move it to the top, or into the block that it is for",
+            )
+        try:
+            frame = Constants(session, unit)
+            unit.defaults.setdefault(decl.name.name, {}).update(default_values(frame, decl))
+        except Fail:
+            pass
+
+    # ------------------------------------------------------------------ use
+
+    def use(self, unit: Unit, decl: tree.Use, folder: str, root: str, session: Session) -> None:
+        other = self.resolve(decl, folder, root, session)
+        if decl.alias is not None:
+            unit.aliases[decl.alias.name] = other
+            if not decl.names:
+                return
+        wanted = [n.name for n in decl.names]
+        for ident in decl.names:
+            if ident.name not in other.declared and ident.name not in other.broken:
+                meant = closest(ident.name, other.declared)
+                session.report(
+                    "E0201",
+                    f"`{other.source.name}` declares no `{ident.name}`",
+                    (ident.span, f"did you mean `{meant}`?" if meant else ""),
+                    help=f"it declares {', '.join(n for n in other.declared if ' ' not in n)}",
+                )
+                unit.broken.add(ident.name)
+        for name, found in other.declared.items():
+            if (not wanted or name in wanted) and not isinstance(found, tree.Recipe):
+                if name in unit.imported and unit.imported[name][1] is not found:
+                    session.report(
+                        "E0203",
+                        f"`{name}` comes from two files",
+                        decl.span,
+                        (unit.imported[name][1].name.span, "first from here"),
+                        help="name what you want: `use ...: A, B`, or `as` a name of its own",
+                    )
+                unit.imported[name] = (other, found)
+
+    def resolve(self, decl: tree.Use, folder: str, root: str, session: Session) -> Unit:
+        """The unit that a `use` means; E0701, E0702 or E0703 where it cannot be."""
+        if decl.file is None:
+            parts = [p.name for p in decl.path]
+            span = decl.path[0].span.to(decl.path[-1].span)
+            path = os.path.join(STD, *parts[1:]) + ".arch"
+            if parts[0] != "std" or len(parts) < 2 or not os.path.isfile(path):
+                have = sorted(f[:-5] for f in os.listdir(STD) if f.endswith(".arch"))
+                meant = closest(parts[-1], have)
+                session.fail(
+                    "E0701",
+                    f"no library file `{'.'.join(parts)}`",
+                    span,
+                    help=f"did you mean `std.{meant}`?"
+                    if meant
+                    else f"there is {', '.join('std.' + h for h in have)}; a file of yours goes in quotes",
+                )
+            name, root = "std/" + "/".join(parts[1:]) + ".arch", STD
+        else:
+            span = decl.file.span
+            text = "".join(p for p in decl.file.parts if isinstance(p, str))
+            path = self.inside(text, folder, root, span, session)
+            name = os.path.relpath(path)
+            if name.startswith(".."):
+                name = path
+        key = os.path.realpath(path)
+        if any(key == k for k, _ in self.loading):
+            start = next(i for i, (k, _) in enumerate(self.loading) if k == key)
+            circle = " -> ".join([*(n for _, n in self.loading[start:]), name])
+            session.fail("E0703", "these files use each other in a circle", (span, circle),
+                         help="move what both need to a third file")
+        if key not in self.units:
+            source = read(path, name, self.diagnostics, self.max_bytes, span)
+            if source is None:
+                raise Fail
+            self.unit(source, key, os.path.dirname(path), root)
+        return self.units[key]
+
+    def inside(self, text: str, folder: str, root: str, span: Span, session: Session) -> str:
+        """A path below the project root, symbolic links followed."""
+        if os.path.isabs(text) or "://" in text or "\\" in text or "\0" in text:
+            session.fail(
+                "E0702", f"`use` takes a path beside this file, not {text!r}", span,
+                help="a relative path with `/`, ending in .arch",
+            )
+        path = os.path.join(folder, text)
+        real, base = os.path.realpath(path), os.path.realpath(root)
+        if os.path.commonpath([real, base]) != base:
+            session.fail(
+                "E0702", f"`{text}` is outside of the project", (span, ""),
+                help="files come from below the nearest folder with pyproject.toml or .git, "
+                "or the spec's own folder",
+            )
+        return path
+
+
+def project_root(folder: str) -> str:
+    """The nearest folder upwards with a pyproject.toml or .git, else the folder itself."""
+    at = folder
+    while True:
+        if any(os.path.exists(os.path.join(at, mark)) for mark in ("pyproject.toml", ".git")):
+            return at
+        above = os.path.dirname(at)
+        if above == at:
+            return folder
+        at = above
+
+
+__all__ = ["Constants", "Loader", "Unit", "kind_of"]

@@ -1,0 +1,82 @@
+"""Names of modules: labels, positions and counts (see "Names of modules" in docs/language.md)."""
+
+from __future__ import annotations
+
+import re
+
+from ..graph import join
+from ..source import Span
+
+_SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+LABEL = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+# Attributes that nn.Module needs for itself: a submodule of that name would break it.
+RESERVED = frozenset(
+    """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda
+    double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter
+    get_submodule half ipu load_state_dict modules mtia named_buffers named_children named_modules
+    named_parameters parameters register_backward_hook register_buffer register_forward_hook
+    register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
+    register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
+    register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
+    set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu
+    zero_grad""".split()
+)
+
+
+def snake(name: str) -> str:
+    """`DoubleConv` -> `double_conv`."""
+    return _SNAKE.sub("_", name).lower()
+
+
+class Context:
+    """A scope that gives names: a body (named: unlabelled stages are counted) or a positional one."""
+
+    __slots__ = ("count", "path", "positional")
+
+    def __init__(self, path: str, positional: bool) -> None:
+        self.path = path
+        self.positional = positional
+        self.count = 0
+
+
+class Names:
+    """The names in one body. Counted ones are given at the end, so that no label is in their way."""
+
+    def __init__(self, positional: bool) -> None:
+        self.contexts = [Context("", positional)]
+        self.taken: dict[str, Span] = {}
+        self._prefixes: set[str] = set()
+
+    @property
+    def here(self) -> Context:
+        return self.contexts[-1]
+
+    def take(self, label: str | None, span: Span) -> tuple[str | None, Span | None]:
+        """The path of the next stage (None: to be counted later), and the place of an equal label."""
+        here = self.here
+        name = label
+        if here.positional:
+            if name is None:
+                name = str(here.count)
+            here.count += 1
+        if name is None:
+            return None, None
+        path = join(here.path, name)
+        other = self.taken.get(path)
+        if other is None:
+            self.taken[path] = span
+        return path, other
+
+    def count(self, kinds: list[tuple[str, str]]) -> list[str]:
+        """Paths for unlabelled stages (scope, kind), in order: `conv1`, `conv2`, `batchnorm1`."""
+        counts: dict[tuple[str, str], int] = {}
+        names: list[str] = []
+        for scope, kind in kinds:
+            while True:
+                counts[scope, kind] = counts.get((scope, kind), 0) + 1
+                name = join(scope, f"{kind}{counts[scope, kind]}")
+                if name not in self.taken:
+                    break
+            names.append(name)
+        return names

@@ -1,0 +1,245 @@
+"""Application of operators: arguments to an interned operator, shapes to a node, refusals to words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..diagnostics import Edit, Fix
+from ..ops import REF, OpError, known, names, operator
+from ..source import Span
+from ..syntax import tree
+from .arguments import Given, block_arguments, operator_arguments
+from .naming import snake
+from .values import POISON, Callable, Fail, Shape, Tensor, show
+
+if TYPE_CHECKING:
+    from .stages import Place, Stages
+
+is_known = known
+all_names = names
+
+
+def partial(self: Stages, value: Callable, args: tree.Args) -> Callable:
+    """A callable with more arguments given."""
+    if value.kind == "op":
+        given = operator_arguments(self, value.name, args.items, args.span)
+    elif value.kind == "share":
+        self.session.fail("E0303", f"shared `{value.name}` takes no arguments", args.span)
+    else:
+        params = value.decl.params if isinstance(value.decl, (tree.Block, tree.Network)) else ()
+        given = block_arguments(self, value.name, params, args.items, args.span)
+    if given.broken:
+        raise Fail
+    merged = {**value.args, **given.values}
+    return Callable(value.kind, value.name, value.decl, value.unit, merged, value.defaults)
+
+
+def _merged(target: Callable, given: Given) -> dict[str, Any]:
+    return {**target.defaults, **target.args, **given.values}
+
+
+def validate(self: Stages, target: Callable, given: Given, span: Span) -> None:
+    """Check arguments whose input is unknown."""
+    args = {
+        k: REF if isinstance(v, Tensor) else v for k, v in _merged(target, given).items()
+    }
+    if any(v == REF for v in args.values()):
+        return
+    _intern(self, target.name, args, given, span)
+
+
+def _intern(self: Stages, name: str, args: dict[str, Any], given: Given, span: Span) -> int:
+    try:
+        return self.session.intern(name, args)
+    except OpError as error:
+        at = given.spans.get(error.parameter or "", span)
+        self.session.fail(error.code, error.message, at, notes=error.notes, help=error.help)
+        raise AssertionError from error
+
+
+def apply(
+    self: Stages,
+    target: Callable,
+    given: Given,
+    values: list[Tensor],
+    path: str | None,
+    labelled: bool,
+    place: Place,
+    site: int,
+    span: Span,
+    spans: list[Span] | None = None,
+    role: str = "",
+    skip: tree.Skip | None = None,
+) -> Any:
+    """The result of an operator on values: a tensor, or a list where it has several."""
+    session, builder = self.session, self.builder
+    merged = _merged(target, given)
+    inputs = [t.id for t in values]
+    shapes = [t.shape for t in values]
+    for name in operator(target.name).takes_value():
+        value = merged.get(name)
+        if isinstance(value, Tensor):
+            merged[name] = REF
+            if target.name == "unpool":
+                if value.pooled is None:
+                    session.fail(
+                        "E0407",
+                        "`unpool` needs a value that comes from a max pool",
+                        (given.spans.get(name, span), "this one does not"),
+                        help="pass the result of `pool(...)` itself, through block inputs if need be",
+                    )
+                merged["size"] = tuple(value.pooled)
+                inputs.append(builder.positions(value.id))
+                shapes.append(value.shape)
+            else:
+                inputs.append(value.id)
+                shapes.append(value.shape)
+    op = _intern(self, target.name, merged, given, span)
+    try:
+        outputs = session.outputs(op, tuple(shapes))
+    except OpError as error:
+        self.excuse([*values, *(v for v in given.values.values() if isinstance(v, Tensor))])
+        _refused(self, error, op, values, given, span, spans, skip)
+        raise Fail from error
+    if target.name == "identity" and path is None:
+        return values[0]
+    session.spend(span)
+    builder.size += 1
+    made = builder.node(
+        path, place.kind or snake(target.name), op, -1, tuple(inputs), outputs, site, place.span
+        if role == "" else span, labelled, role,
+    )
+    results = [builder.tensor(i) for i in made]
+    if target.name == "pool" and session.ops[op].remembers:  # type: ignore[attr-defined]
+        results[0].pooled = tuple(shapes[0][1:])
+    result: Any = results if len(results) > 1 or target.name == "split" else results[0]
+    if labelled and path is not None:
+        builder.label(path, result)
+    return result
+
+
+# ---------------------------------------------------------------------------- refusals
+
+
+def _refused(
+    self: Stages,
+    error: OpError,
+    op: int,
+    values: list[Tensor],
+    given: Given,
+    span: Span,
+    spans: list[Span] | None,
+    skip: tree.Skip | None,
+) -> None:
+    """Report what an operator has against its inputs, with where they come from."""
+    session = self.session
+    if error.code != "E0401":
+        at = given.spans.get(error.parameter or "", span)
+        came = values[0] if values else None
+        labels: list[Any] = [(at, "")]
+        if came is not None:
+            made = origin(self, came)
+            if made is not None and made != span:
+                labels.append((made, f"gives {show(came.shape)}"))
+        session.report(error.code, error.message, *labels, notes=error.notes, help=error.help)
+        return
+    labels = [(span, " and ".join(dict.fromkeys(show(t.shape) for t in values)))]
+    for tensor in values:
+        made = origin(self, tensor)
+        if made is not None and made != span:
+            labels.append((made, f"{show(tensor.shape)}{_how(self, tensor)}"))
+    help_text, fixes = projection(self, values, spans, skip)
+    session.report(
+        error.code, error.message, *labels, notes=error.notes, help=help_text or error.help, fixes=fixes
+    )
+
+
+def origin(self: Stages, tensor: Tensor) -> Span | None:
+    """Where a value is made in this body: its stage, or its input declaration."""
+    node = self.builder.body.values[tensor.id].node
+    if node >= 0:
+        return self.builder.spans[node]
+    for entry, span in zip(self.builder.body.inputs, self.builder.input_spans, strict=False):
+        if entry.value == tensor.id:
+            return span
+    return None
+
+
+def _how(self: Stages, tensor: Tensor) -> str:
+    """The arithmetic that led to a spatial size: `:  (32 + 2·1 - 3) / 2 + 1 = 16`."""
+    value = self.builder.body.values[tensor.id]
+    if value.node < 0:
+        return ""
+    node = self.builder.body.nodes[value.node]
+    if node.op < 0:
+        return ""
+    shapes = [self.builder.body.values[i].shape for i in node.inputs]
+    lines = self.session.ops[node.op].arithmetic(*shapes)
+    if not lines:
+        return ""
+    return ":  " + lines[0].partition(": ")[2] if ": " in lines[0] else ":  " + lines[0]
+
+
+def projection(
+    self: Stages, values: list[Tensor], spans: list[Span] | None, skip: tree.Skip | None
+) -> tuple[str | None, list[Fix]]:
+    """The 1x1 convolution that would bring one of two values to the shape of the other."""
+    if len(values) != 2 or len(values[0].shape) != len(values[1].shape) or len(values[0].shape) < 2:
+        return None, []
+    (a, b), axes = (values[0].shape, values[1].shape), range(1, len(values[0].shape))
+    first_larger = all(a[i] >= b[i] for i in axes)
+    big, small = (a, b) if first_larger else (b, a)
+    strides = {-(-big[i] // small[i]) for i in axes}
+    if len(strides) != 1:
+        return None, []
+    stride = strides.pop()
+    if any(-(-big[i] // stride) != small[i] for i in axes):
+        return None, []
+    conv = f"conv({int(small[0])}, 1, stride={stride})" if stride > 1 else f"conv({int(small[0])}, 1)"
+    if skip is not None:
+        if not first_larger or a[0] == b[0] and stride == 1:
+            return None, []
+        text = f"a projection on the shortcut: `via downsample: {conv}`"
+        if skip.via is None:
+            end = Span(skip.span.source, skip.span.end, skip.span.end)
+            return text, [Fix("add a projection", (Edit(end, f" via downsample: {conv}"),))]
+        return text, []
+    which = spans[0 if first_larger else 1] if spans else None
+    name = which.text if which is not None and which.text.isidentifier() else "x"
+    text = f"bring the {'first' if first_larger else 'second'} value to the same shape: {name} -> {conv}"
+    if which is not None and "->" not in which.text and "[" not in which.text:
+        return text, [Fix("add a projection", (Edit(which, f"{which.text} -> {conv}"),))]
+    return text, []
+
+
+# ---------------------------------------------------------------------------- budgets
+
+
+def foresee(self: Stages, node: tree.Repeat, count: int) -> None:
+    """Refuse a repeat that cannot fit the budget before any of it is made."""
+    least = count * sum(_least(self, s) for s in node.stages)
+    if self.session.nodes + least > self.session.limits.nodes:
+        self.session.fail(
+            "E0704",
+            f"the network has more than {self.session.limits.nodes:,} layers",
+            (node.count.span, f"at least {least:,} layers here"),
+            help="if it is meant to be so large, raise the budget with --max-nodes",
+        )
+
+
+def _least(self: Stages, stage: tree.Stage) -> int:
+    """At least so many layers, whatever conditions say."""
+    if isinstance(stage, tree.Apply):
+        return 1
+    if isinstance(stage, tree.IfStage):
+        return 0
+    if isinstance(stage, tree.Repeat):
+        inner = sum(_least(self, s) for s in stage.stages)
+        count = stage.count.value if isinstance(stage.count, tree.Number) else 1
+        return int(count) * inner if count > 0 else 0
+    if isinstance(stage, tree.ForStage):
+        return 0
+    return sum(_least(self, s) for s in stage.stages)
+
+
+__all__ = ["POISON", "Shape", "all_names", "apply", "foresee", "is_known", "partial", "validate"]

@@ -1,0 +1,139 @@
+"""What one elaboration shares: interned operators, bodies, sites, budgets, and the call stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..diagnostics import Diagnostics
+from ..graph import Body, Site
+from ..ops import Op, OpError, operator
+from ..source import Span
+from .values import Fail, Shape, freeze
+
+
+class Limits:
+    """Bounds on elaboration. `nodes` counts layers of the unrolled network."""
+
+    def __init__(self, nodes: int = 1_000_000, depth: int = 64) -> None:
+        self.nodes = nodes
+        self.depth = depth
+        self.steps = 2 * nodes
+        self.list_length = nodes
+        self.bits = 4096
+
+
+class Call:
+    """One entry of the call stack, for the expansion trace of a diagnostic."""
+
+    __slots__ = ("span", "text")
+
+    def __init__(self, text: str, span: Span) -> None:
+        self.text = text
+        self.span = span
+
+
+class Session:
+    """Shared by all frames that elaborate one network."""
+
+    def __init__(self, diagnostics: Diagnostics, limits: Limits) -> None:
+        self.diagnostics = diagnostics
+        self.limits = limits
+        self.ops: list[Op] = []
+        self.bodies: list[Body] = []
+        self.sites: list[Site] = []
+        self.totals: list[int] = []
+        """Unrolled layers of each body."""
+        self.stack: list[Call] = []
+        self.memo: dict[Any, Any] = {}
+        """(block, arguments, input shapes) -> finished body, or None where it failed."""
+        self.steps = 0
+        self.consts: list[str] = []
+        """`const` functions being called."""
+        self.wheres: list[tuple[Any, Any]] = []
+        """(frame, requirement) of the network's own inputs."""
+        self.nodes = 0
+        self._ops: dict[Any, int] = {}
+        self._facts: dict[Any, tuple[Shape, ...] | OpError] = {}
+        self._sites: dict[Any, int] = {}
+
+    # ------------------------------------------------------------------ interning
+
+    def intern(self, name: str, args: dict[str, Any]) -> int:
+        """Index of the operator with these arguments; raises OpError."""
+        key = (name, freeze(args))
+        found = self._ops.get(key)
+        if found is None:
+            made = operator(name).make(args)
+            found = self._ops[key] = len(self.ops)
+            self.ops.append(made)
+        return found
+
+    def outputs(self, op: int, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """Shapes that an operator gives for input shapes, worked out once; raises OpError."""
+        # Sizes are ints that compare by value: the form of a free size must be part of the key.
+        key = (op, shapes, tuple(getattr(n, "form", None) for s in shapes for n in s))
+        found = self._facts.get(key)
+        if found is None:
+            try:
+                self.ops[op].check(*shapes)
+                found = self.ops[op].outputs(*shapes)
+            except OpError as error:
+                found = error
+            self._facts[key] = found
+        if isinstance(found, OpError):
+            raise found
+        return found
+
+    def site(self, node: Any, block: object, span: Span | None = None) -> tuple[int, bool]:
+        """Index of the site of a syntax node in a block, and whether it is new."""
+        key = (id(node), id(block))
+        found = self._sites.get(key)
+        if found is not None:
+            return found, False
+        source, start, end = span or node.span
+        line, column = source.position(start)
+        end_line, end_column = source.position(end)
+        self._sites[key] = len(self.sites)
+        self.sites.append(Site(source.name, line, column, end_line, end_column))
+        return len(self.sites) - 1, True
+
+    # ------------------------------------------------------------------ budgets
+
+    def step(self, span: Span, count: int = 1) -> None:
+        """Count iterations of loops, so that a loop without layers ends too."""
+        self.steps += count
+        if self.steps > self.limits.steps:
+            self.fail("E0704", f"more than {self.limits.steps:,} iterations", span)
+
+    def spend(self, span: Span, count: int = 1) -> None:
+        """Count layers before they are made."""
+        if self.nodes + count > self.limits.nodes:
+            self.fail(
+                "E0704",
+                f"the network has more than {self.limits.nodes:,} layers",
+                span,
+                help="if it is meant to be so large, raise the budget with --max-nodes",
+            )
+        self.nodes += count
+
+    # ------------------------------------------------------------------ reporting
+
+    def report(self, code: str, message: str, *labels: Any, **more: Any) -> None:
+        """Add a diagnostic, with the chain of calls that led there."""
+        notes = [*more.pop("notes", ()), *self.trace()]
+        self.diagnostics.error(code, message, *labels, notes=notes, **more)
+
+    def fail(self, code: str, message: str, *labels: Any, **more: Any) -> None:
+        """Report and unwind."""
+        self.report(code, message, *labels, **more)
+        raise Fail
+
+    def trace(self) -> list[str]:
+        """The chain of calls, innermost first, shortened in the middle."""
+        lines = [
+            f"in {call.text}, called at {call.span.source.name}:{call.span.line}:{call.span.column}"
+            for call in reversed(self.stack)
+        ]
+        if len(lines) > 6:
+            lines[3:-2] = [f"... {len(lines) - 5} more calls ..."]
+        return lines

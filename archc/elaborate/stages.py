@@ -1,0 +1,435 @@
+"""Stages: what `->` passes a value through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..diagnostics import Edit, Fix
+from ..ops import REF, OpError
+from ..source import Span
+from ..syntax import tree
+from . import operators
+from .arguments import operator_arguments
+from .body import Builder, poisoned, tensors
+from .calls import call_block
+from .expressions import Expressions
+from .naming import LABEL, RESERVED, snake
+from .pyexpr import pyexpr
+from .values import POISON, Callable, Fail, Tensor, kind_of
+
+if TYPE_CHECKING:
+    pass
+
+
+class Place:
+    """Where a stage stands: its label (or that of the call that it is), and a kind to count by."""
+
+    __slots__ = ("kind", "label", "span")
+
+    def __init__(self, label: str | None, span: Span, kind: str | None = None) -> None:
+        self.label = label
+        self.span = span
+        self.kind = kind
+
+
+class Stages(Expressions):
+    """Applies stages to values. Mixed into `Frame`."""
+
+    builder: Builder
+    defaults: dict[str, dict[str, Any]]
+    params: frozenset[str]
+    """Names that emitted code may use: parameters, pattern names, loop variables."""
+
+    # ------------------------------------------------------------------ dispatch
+
+    def stage(self, node: tree.Stage, value: Any, place: Place | None = None) -> Any:
+        """The value after a stage. A mistake gives POISON, so that later stages are still read."""
+        try:
+            if place is None:
+                place = Place(self.label_text(node.label), node.span)
+            return _STAGE[type(node)](self, node, value, place)
+        except Fail:
+            self.excuse(value)
+            return POISON
+
+    def chain(self, stages: tuple[tree.Stage, ...], value: Any) -> Any:
+        for stage in stages:
+            value = self.stage(stage, value)
+        return value
+
+    def pipeline(self, node: tree.Pipeline) -> Any:
+        try:
+            value = self.eval(node.start)
+        except Fail:
+            value = POISON
+        return self.chain(node.stages, value)
+
+    def excuse(self, value: Any) -> None:
+        """A mistake took this value: it is not to be reported as lost."""
+        self.builder.excused.update(t.id for t in tensors(value))
+
+    # ------------------------------------------------------------------ names
+
+    def label_text(self, label: tree.StageLabel | None) -> str | None:
+        """A label with its indices and interpolations worked out: `hg.0.1`."""
+        if label is None:
+            return None
+        base = label.base
+        text = base.name if isinstance(base, tree.Ident) else self.string(base)
+        if not LABEL.match(text):
+            self.session.fail(
+                "E0206",
+                f"a label cannot be {text!r}" if text else "a label cannot be empty",
+                (base.span, "letters, digits, `_` and `-` only"),
+                help="a label is one name; its path comes from the scopes around it",
+            )
+        if text in RESERVED:
+            self.session.fail(
+                "E0206",
+                f"a label cannot be `{text}`",
+                (base.span, "every PyTorch module has an attribute of this name"),
+                help=f"another name, such as `{text}_` or `{text}1`",
+                fixes=[Fix(f"write `{text}_`", (Edit(base.span, f"{text}_"),))],
+            )
+        parts = [text]
+        for index in label.indices:
+            number = self.count(index, "an index")
+            if number < 0:
+                self.session.fail("E0309", f"a label's index cannot be {number}", index.span)
+            parts.append(str(int(number)))
+        return ".".join(parts)
+
+    def path(self, place: Place, construct: str) -> tuple[str | None, bool]:
+        """Take the name of a stage: its path (None: counted later) and whether it was written."""
+        path, other = self.builder.names.take(place.label, place.span)
+        if other is not None:
+            self.session.report(
+                "E0204",
+                f"label `{path}` is used twice",
+                (place.span, "again"),
+                (other, "first used here"),
+                help="give it another name, or an index in a loop: "
+                f'`"{(place.label or construct).split(".")[0]}{{i}}"` or `{place.label}[i]`',
+            )
+        return path, place.label is not None
+
+    def site(self, node: Any, exprs: dict[str, tree.Expr] | None = None, span: Span | None = None) -> int:
+        index, new = self.session.site(node, self.builder.block, span)
+        if new and exprs:
+            found = self.session.sites[index].exprs
+            for name, expr in exprs.items():
+                text = pyexpr(expr, self.params, self.unit.constant)
+                if text is not None:
+                    found[name] = text
+        return index
+
+    # ------------------------------------------------------------------ operators and blocks
+
+    def apply(self, node: tree.Apply, value: Any, place: Place) -> Any:
+        target = self.resolve(node)
+        if target is POISON:
+            self.path(place, "x")
+            self.eval_args(node.args)
+            raise Fail
+        return self.invoke(target, node, value, place)
+
+    def invoke(self, target: Callable, node: tree.Apply, value: Any, place: Place) -> Any:
+        if target.kind == "op":
+            return self.operate(target, node, value, place)
+        if target.kind == "share":
+            return target.decl.use(self, value, place)  # type: ignore[union-attr]
+        return call_block(self, target, node, value, place)  # type: ignore[arg-type]
+
+    def resolve(self, node: tree.Apply) -> Any:
+        """What a stage's name means: a value of type block, a declaration, an operator."""
+        first = node.name[0]
+        if len(node.name) == 1:
+            if first.name in self.env:
+                found = self.env[first.name]
+                if found is POISON or isinstance(found, Callable):
+                    return found
+                hint = f"`fuse(..., {first.name})` joins values" if tensors(found) else None
+                self.session.report(
+                    "E0507", f"`{first.name}` is {kind_of(found)}, not a stage", first.span, help=hint
+                )
+                return POISON
+            declared = self.unit.lookup(first.name, first.span, self.session)
+            if isinstance(declared, Callable):
+                declared.defaults = dict(self.default_args(first.name))
+                return declared
+            if declared is None and operators.is_known(first.name):
+                return self.operator(first.name)
+            if declared is not None and declared is not POISON:
+                self.session.report("E0507", f"`{first.name}` is {kind_of(declared)}, not a stage", first.span)
+                return POISON
+            if declared is POISON or first.name in self.unit.broken:
+                return POISON
+        try:
+            if len(node.name) > 1:
+                found = self.unit.dotted(node.name, self.session)
+                if isinstance(found, Callable):
+                    return found
+                self.session.report("E0507", f"`{node.span.text}` is not a stage", node.span)
+                return POISON
+            blocks = [n for n in self.unit.names() if self.unit.find(n) is not None]
+            callables = [n for n, v in self.env.items() if isinstance(v, Callable)]
+            self.unknown(
+                "E0202",
+                "unknown operator or block",
+                first.name,
+                first.span,
+                [*operators.all_names(), *blocks, *callables],
+            )
+        except Fail:
+            pass
+        return POISON
+
+    def operate(self, target: Callable, node: tree.Apply, value: Any, place: Place) -> Any:
+        """Apply an operator."""
+        path, labelled = self.path(place, target.name)
+        if target.name == "fuse":
+            self.session.fail(
+                "E0507",
+                "`fuse` is not a stage: it takes several values",
+                node.span,
+                help="write `y = fuse(a, b, by=sum)`",
+            )
+        args = node.args.items if node.args else ()
+        given = operator_arguments(self, target.name, args, node.span)
+        if given.broken or value is POISON:
+            if not given.broken:
+                operators.validate(self, target, given, node.span)
+            self.excuse(value)
+            self.excuse(list(given.values.values()))
+            return POISON
+        if not isinstance(value, Tensor):
+            if poisoned(value):
+                self.excuse(value)
+                return POISON
+            self.session.fail(
+                "E0506",
+                f"`{target.name}` takes one value, not {kind_of(value)}",
+                node.span,
+                help="`fuse(...)` joins a list into one value; `xs[0]` is one of its elements",
+            )
+        site = self.site(node, given.nodes)
+        return operators.apply(self, target, given, [value], path, labelled, place, site, node.span)
+
+    def fuse(self, node: tree.Call) -> Any:
+        """`fuse(a, b, ..., by=sum)` or `fuse(list, by=sum)`."""
+        values: list[Any] = []
+        spans: list[Span] = []
+        named: list[tree.Arg] = []
+        for arg in node.args.items:
+            if arg.name is not None:
+                named.append(arg)
+                continue
+            try:
+                found = self.eval(arg.value)
+            except Fail:
+                found = POISON
+            parts = list(found) if isinstance(found, (list, tuple)) else [found]
+            values.extend(parts)
+            spans.extend([arg.value.span] * len(parts))
+        target = self.operator("fuse")
+        given = operator_arguments(self, "fuse", tuple(named), node.span)
+        bad = next((i for i, v in enumerate(values) if v is not POISON and not isinstance(v, Tensor)), None)
+        if bad is not None:
+            self.excuse(values)
+            self.session.fail(
+                "E0506", f"`fuse` takes values of the network, not {kind_of(values[bad])}", spans[bad]
+            )
+        if given.broken or any(v is POISON for v in values):
+            self.excuse(values)
+            return POISON
+        if len(values) < 2 and not any(isinstance(a.value, (tree.ListExpr, tree.Comprehension, tree.Name)) for a in node.args.items):
+            self.excuse(values)
+            self.session.fail(
+                "E0505", f"`fuse` of {len(values)} value{'s'[: len(values) != 1]}", node.span,
+                help="it joins two or more",
+            )
+        if not values:
+            self.session.fail("E0505", "`fuse` of an empty list", node.span)
+        site = self.site(node, given.nodes)
+        place = Place(None, node.func.span)
+        return operators.apply(
+            self, target, given, values, None, False, place, site, node.func.span, spans
+        )
+
+    def partial(self, value: Callable, args: tree.Args) -> Any:
+        """`leaky_relu(0.1)` or `Bottleneck(groups=2)` as a value."""
+        return operators.partial(self, value, args)
+
+    # ------------------------------------------------------------------ groups and loops
+
+    def group(self, node: tree.Group, value: Any, place: Place) -> Any:
+        if place.label is None and not self.builder.names.here.positional:
+            self.session.report(
+                "E0108",
+                "a group here needs a label",
+                (node.span, "its layers would have no name"),
+                help="label it (`name: ( ... )`), or make it a block of one stage",
+            )
+            place = Place("group", node.span)
+        path, labelled = self.path(place, "group")
+        return self.scoped(node, "group", path or "", labelled, value, lambda v: self.chain(node.stages, v), place)
+
+    def scoped(
+        self, node: Any, kind: str, path: str, labelled: bool, value: Any, run: Any, place: Place,
+        exprs: dict[str, tree.Expr] | None = None,
+    ) -> Any:
+        """Run stages in a positional scope of their own."""
+        builder = self.builder
+        before = builder.enter(path, kind, self.site(node, exprs), True, labelled, value)
+        from .naming import Context
+
+        builder.names.contexts.append(Context(path, True))
+        try:
+            result = run(value)
+        finally:
+            builder.names.contexts.pop()
+        builder.leave(before, result)
+        if labelled:
+            builder.label(path, result)
+        return result
+
+    def transparent(self, node: Any, kind: str, value: Any, run: Any, exprs: dict[str, tree.Expr] | None = None) -> Any:
+        """Run stages in the naming scope around, remembering that they belong together."""
+        builder = self.builder
+        before = builder.enter(
+            builder.names.here.path, kind, self.site(node, exprs), builder.names.here.positional, False, value
+        )
+        result = run(value)
+        builder.leave(before, result)
+        return result
+
+    def looped(self, node: Any, kind: str, value: Any, run: Any, place: Place, exprs: dict[str, tree.Expr]) -> Any:
+        if place.label is None:
+            return self.transparent(node, kind, value, run, exprs)
+        path, labelled = self.path(place, kind)
+        return self.scoped(node, kind, path or "", labelled, value, run, place, exprs)
+
+    def repeat(self, node: tree.Repeat, value: Any, place: Place) -> Any:
+        count = self.count(node.count, "a count")
+        if count < 1:
+            self.session.fail(
+                "E0305",
+                f"`repeat` needs a count of at least 1, not {count}",
+                node.count.span,
+                help="`if n > 0 then ...` leaves a stage out",
+            )
+        operators.foresee(self, node, count)
+
+        def run(value: Any) -> Any:
+            outer, scope = self.builder.iters, self.builder.body.scopes[self.builder.scope]
+            scope.count = count
+            names = [node.var] if node.var else []
+            with_loop = _Variables(self, [n.name for n in names])
+            with with_loop:
+                for i in range(count):
+                    self.session.step(node.span)
+                    self.builder.iters = (*outer, i)
+                    if node.var:
+                        self.env[node.var.name] = i
+                    value = self.chain(node.stages, value)
+            self.builder.iters = outer
+            if node.var:
+                self.session.sites[scope.site].loop = (node.var.name,)
+            return value
+
+        return self.looped(node, "repeat", value, run, place, {"count": node.count})
+
+    def for_stage(self, node: tree.ForStage, value: Any, place: Place) -> Any:
+        def run(value: Any) -> Any:
+            outer, scope = self.builder.iters, self.builder.body.scopes[self.builder.scope]
+            scope.count = 0
+            with _Variables(self, _target_names(node.targets)):
+                for i in self.loop(node, node.targets, node.over):
+                    self.builder.iters = (*outer, i)
+                    scope.count = i + 1
+                    value = self.chain(node.stages, value)
+            self.builder.iters = outer
+            self.session.sites[scope.site].loop = tuple(_target_names(node.targets))
+            return value
+
+        return self.looped(node, "for", value, run, place, {"over": node.over})
+
+    def if_stage(self, node: tree.IfStage, value: Any, place: Place) -> Any:
+        taken = self.test(node.test)
+        self.builder.choose(
+            self.site(node), pyexpr(node.test, self.params, self.unit.constant), taken
+        )
+        chosen = node.yes if taken else node.no
+        if chosen is None:
+            return value
+        if place.label is not None:
+            return self.stage(chosen, value, Place(place.label, place.span, place.kind))
+        return self.stage(chosen, value)
+
+    # ------------------------------------------------------------------ skip
+
+    def skip(self, node: tree.Skip, value: Any, place: Place) -> Any:
+        given = operator_arguments(self, "fuse", node.args.items if node.args else (), node.span)
+
+        def run(value: Any) -> Any:
+            body = self.chain(node.stages, value)
+            shortcut = self.stage(node.via, value) if node.via else value
+            if poisoned(body) or poisoned(shortcut) or given.broken:
+                self.excuse([body, shortcut])
+                return POISON
+            if not isinstance(body, Tensor) or not isinstance(shortcut, Tensor):
+                self.session.fail(
+                    "E0506", f"`skip` joins one value with one, not {kind_of(value)}", node.span
+                )
+            start = node.label.span.end if node.label else node.span.start
+            at = node.span.source.text.find("skip", start)
+            keyword = Span(node.span.source, at, at + 4)
+            return operators.apply(
+                self, self.operator("fuse"), given, [shortcut, body],
+                None, False, Place(None, keyword, "skip"), self.site(node, given.nodes), keyword,
+                [node.via.span if node.via else keyword, node.stages[-1].span], role="skip", skip=node,
+            )
+
+        if value is not POISON and not poisoned(value) and not isinstance(value, Tensor):
+            self.session.fail("E0506", f"`skip` takes one value, not {kind_of(value)}", node.span)
+        if place.label is None:
+            return self.transparent(node, "skip", value, run)
+        path, labelled = self.path(place, "skip")
+        return self.scoped(node, "skip", path or "", labelled, value, run, place)
+
+
+class _Variables:
+    """Loop variables: known to emitted expressions inside, unbound (or as before) after."""
+
+    def __init__(self, frame: Stages, names: list[str]) -> None:
+        self.frame = frame
+        self.names = names
+
+    def __enter__(self) -> None:
+        env = self.frame.env
+        self.before = {n: env[n] for n in self.names if n in env}
+        self.params = self.frame.params
+        self.frame.params = self.params | set(self.names)
+
+    def __exit__(self, *_: object) -> None:
+        for name in self.names:
+            self.frame.env.pop(name, None)
+        self.frame.env.update(self.before)
+        self.frame.params = self.params
+
+
+def _target_names(targets: tree.Targets) -> list[str]:
+    index = [targets.index.name] if targets.index else []
+    return index + [n.name for n in targets.names]
+
+
+_STAGE: dict[type, Any] = {
+    tree.Apply: Stages.apply,
+    tree.Group: Stages.group,
+    tree.Repeat: Stages.repeat,
+    tree.ForStage: Stages.for_stage,
+    tree.Skip: Stages.skip,
+    tree.IfStage: Stages.if_stage,
+}
+
+__all__ = ["REF", "OpError", "Place", "Stages", "snake"]
