@@ -1,1 +1,86 @@
-"""Training."""
+"""Training: the only room besides `verify` (and the API's `module()`) that imports torch.
+
+What a recipe may say is in `recipe` and `choices`, without torch; `fit` imports the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from .errors import Interrupted, TrainError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .recipe import Recipe
+    from .training import Result
+
+__all__ = ["Interrupted", "TrainError", "fit", "require_torch", "run_image"]
+
+
+def require_torch() -> None:
+    """Raise TrainError E0809 where the `torch` extra is not installed."""
+    missing = []
+    for name in ("torch", "numpy", "safetensors", "PIL", "matplotlib"):
+        try:
+            __import__(name)
+        except ImportError:
+            missing.append("pillow" if name == "PIL" else name)
+    if missing:
+        raise TrainError(
+            "E0809",
+            f"training needs {', '.join(missing)}, which is not installed",
+            help='pip install "archc[torch]"',
+        )
+
+
+def fit(
+    module: nn.Module | Callable[[], nn.Module],
+    recipe: Recipe,
+    *,
+    inputs: Mapping[str, tuple[int, ...]],
+    outputs: Sequence[tuple[str | None, bool]],
+    run_dir: Path,
+    device: str | None,
+    out: TextIO,
+    spec_dir: Path,
+    spec_text: str,
+    terminal: TextIO | None = None,
+) -> Result:
+    """Train a module by a recipe, and evaluate it on the test set.
+
+    `module`: a module, or what makes one: then the recipe's seed also covers the initial weights.
+    `inputs`: name to shape, without the batch. `outputs`: (name, in training only) in the order of
+    their declarations; the module returns the main ones, then in training the others.
+    `run_dir`: the run's own folder, see `rundir.new_run_dir`. `device`: as torch names it; None: a
+    GPU if there is one. `out` gets lines; the bar goes to `terminal` (None: standard error) if that
+    is a terminal. `spec_dir`: where the spec lies (relative paths start there); `spec_text` is kept
+    with the run.
+
+    Raises TrainError for all that can go wrong, `Interrupted` after Ctrl-C or SIGTERM.
+    """
+    require_torch()
+    from .training import fit
+
+    return fit(
+        module,
+        recipe,
+        inputs=inputs,
+        outputs=outputs,
+        run_dir=run_dir,
+        device=device,
+        out=out,
+        spec_dir=spec_dir,
+        spec_text=spec_text,
+        terminal=terminal,
+    )
+
+
+def run_image(module: nn.Module, image: Path, result: Path, channels: int) -> str:
+    """Put an image through a module and write what comes out as an image; see `archc.train.run`."""
+    require_torch()
+    from .run import run_image
+
+    return run_image(module, image, result, channels)

@@ -136,6 +136,14 @@ def values_of(result: Any, count: int) -> list[Any]:
     return list(result)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Loss and metric over some samples."""
+
+    loss: float
+    metric: float
+
+
 class Objective:
     """Loss and metric of all outputs. The sums of a batch stay on the device."""
 
@@ -144,7 +152,18 @@ class Objective:
         self.main = [head for head in heads if not head.training]
         self.metric = "accuracy" if classes else "error"
         """Share of right answers; for targets that are no classes, the mean absolute error."""
-        self.higher_is_better = classes
+        self.classes = classes
+
+    def better(self, one: Measured, other: Measured) -> bool:
+        """Is the first the better one? Equal metrics are told apart by the loss."""
+        a, b = (one.metric, other.metric) if self.classes else (-one.metric, -other.metric)
+        return a > b or (a == b and one.loss < other.loss)
+
+    def words(self, measured: Measured) -> str:
+        """`accuracy 84.1%` or `error 0.0312`."""
+        if self.classes:
+            return f"accuracy {measured.metric:.1%}"
+        return f"error {measured.metric:.4g}"
 
     def loss(self, result: Any, target: Tensor, training: bool) -> Tensor:
         """Weighted sum over outputs, a scalar with a gradient."""
@@ -170,14 +189,6 @@ class Objective:
         else:
             score = (out.float() - target).abs().sum()
         return torch.stack([loss.detach() * len(target), score])
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Loss and metric over some samples."""
-
-    loss: float
-    metric: float
 
 
 class Tally:

@@ -1,0 +1,131 @@
+"""Which device, which precision, which layout: what `auto` means on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from .errors import TrainError
+from .recipe import Recipe
+
+COMPILE_STEPS = 5_000
+"""From so many steps on, compiling (about a minute) pays on a GPU."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The recipe's switches, decided for a device."""
+
+    device: torch.device
+    bf16: bool
+    tf32: bool
+    channels_last: bool
+    compile: bool
+    fused: bool
+
+    @property
+    def title(self) -> str:
+        """`NVIDIA H100 (cuda:0), bf16` or `cpu, fp32, 2 threads`."""
+        precision = "bf16" if self.bf16 else "tf32" if self.tf32 else "fp32"
+        if self.device.type == "cuda":
+            return f"{torch.cuda.get_device_name(self.device)} ({self.device}), {precision}"
+        if self.device.type == "cpu":
+            threads = torch.get_num_threads()
+            return f"cpu, {precision}, {threads} thread{'s' if threads > 1 else ''}"
+        return f"{self.device}, {precision}"
+
+    def autocast(self) -> AbstractContextManager[object]:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+def choose(recipe: Recipe, wanted: str | None, rank: int, steps: int) -> Setup:
+    """Decide for the device that was asked for, else the best there is.
+
+    `rank`: axes of the input without the batch; `steps`: of the whole run. Raises TrainError E0810.
+    """
+    device = find(wanted)
+    gpu = device.type == "cuda"
+    bf16 = recipe.precision == "bf16" or (
+        recipe.precision == "auto" and gpu and torch.cuda.is_bf16_supported()
+    )
+    last = recipe.channels_last
+    compiled = recipe.compile
+    return Setup(
+        device=device,
+        bf16=bf16,
+        tf32=gpu and recipe.precision != "fp32",
+        channels_last=rank == 3 and (gpu if last == "auto" else last),
+        compile=(gpu and steps >= COMPILE_STEPS) if compiled == "auto" else compiled,
+        fused=device.type in ("cuda", "cpu"),
+    )
+
+
+def find(wanted: str | None) -> torch.device:
+    """The named device, proven by use; without a name a GPU if there is one, else the CPU."""
+    if wanted is None:
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise TrainError(
+            "E0810", f"`{wanted}` is no device", help="write `cpu`, `cuda` or `cuda:1`"
+        ) from None
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", 0)
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = str(error).strip().splitlines() or [type(error).__name__]
+        raise TrainError(
+            "E0810", f"there is no `{wanted}` here", notes=(why[0],), help=_instead()
+        ) from None
+    return device
+
+
+def _instead() -> str:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found = ["`cpu`", *(f"`cuda:{i}`" for i in range(count))]
+    return "there is " + ", ".join(found)
+
+
+@contextmanager
+def numerics(setup: Setup) -> Iterator[None]:
+    """torch's global switches as the run wants them; as they were, afterwards."""
+    cudnn = torch.backends.cudnn
+    before = (torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark)
+    gpu = setup.device.type == "cuda"
+    try:
+        if gpu:
+            torch.set_float32_matmul_precision("high" if setup.tf32 else "highest")
+            cudnn.allow_tf32 = setup.tf32
+            cudnn.benchmark = True  # sizes do not change within a run
+        with torch.random.fork_rng([setup.device] if gpu else []):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32, cudnn.benchmark = before[1:]
+
+
+@contextmanager
+def memory_advice(batch: int) -> Iterator[None]:
+    """Turn torch's words on memory into ours."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise _too_little(batch, str(error)) from None
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise _too_little(batch, str(error)) from None
+
+
+def _too_little(batch: int, why: str) -> TrainError:
+    return TrainError(
+        "E0811",
+        f"the device has too little memory for batches of {batch}",
+        notes=(why.strip().splitlines()[0],),
+        help=f"try `--set batch={max(batch // 2, 1)}`",
+    )

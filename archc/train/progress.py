@@ -1,0 +1,70 @@
+"""A progress bar that costs nothing: a line rewritten a few times a second, on terminals only."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TextIO
+
+BAR = 20
+ON_TERMINAL, ELSEWHERE = 0.2, 2.0
+"""Seconds between looks at the device: for a bar, and only to see that the loss is a number."""
+
+
+class Progress:
+    """Lines go to `out`; the bar goes to `terminal` if that is one."""
+
+    def __init__(self, out: TextIO, terminal: TextIO | None, steps: int) -> None:
+        self.out = out
+        self.bar = terminal if terminal is not None and terminal.isatty() else None
+        self.steps = steps
+        self.period = ON_TERMINAL if self.bar else ELSEWHERE
+        self.started = self._shown = time.perf_counter()
+        self._drawn = False
+        encoding = (getattr(terminal, "encoding", None) or "").lower()
+        self._full, self._rest = ("━", "─") if encoding.startswith("utf") else ("#", "-")
+
+    def due(self) -> bool:
+        """Has enough time passed to look again?"""
+        return time.perf_counter() - self._shown >= self.period
+
+    def show(self, done: int, text: str) -> None:
+        """Redraw: `done` of all steps, `text` on how it goes."""
+        self._shown = time.perf_counter()
+        if self.bar is None:
+            return
+        full = BAR * done // self.steps
+        left = (self._shown - self.started) * (self.steps - done) / max(done, 1)
+        line = f"{self._full * full}{self._rest * (BAR - full)} {text}  {clock(left)} left"
+        width = shutil.get_terminal_size().columns
+        self.bar.write("\r" + line[: width - 1].ljust(width - 1))
+        self.bar.flush()
+        self._drawn = True
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        self.clear()
+        self.out.write(text + "\n")
+        self.out.flush()
+
+    def clear(self) -> None:
+        if self._drawn and self.bar is not None:
+            self.bar.write("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
+            self.bar.flush()
+            self._drawn = False
+
+
+def clock(seconds: float) -> str:
+    """`0:07`, `12:30`, `1:05:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def duration(seconds: float) -> str:
+    """`7.3 s`, `12 min 30 s`, `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

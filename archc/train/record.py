@@ -1,0 +1,119 @@
+"""What a run leaves in its folder: the spec, settings, a log, checkpoints, a picture."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from typing import Any
+
+from torch import nn
+
+from . import checkpoint, curve
+from .device import Setup
+from .fitting import Prepared
+from .loop import Epoch
+from .objective import Measured
+from .recipe import Recipe
+from .rundir import RunDir, versions
+from .sources import Data
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+
+
+class Record:
+    """Writes a run down as it goes."""
+
+    def __init__(self, folder: RunDir, network: str, recipe: Recipe, spec_text: str) -> None:
+        self.folder = folder
+        self.network = network
+        self.recipe = recipe
+        self.spec_hash = hashlib.sha256(spec_text.encode()).hexdigest()
+        self.rows: list[dict[str, Any]] = []
+        folder.write("spec.arch", spec_text)
+
+    def settings(self, data: Data, ready: Prepared, setup: Setup) -> None:
+        """settings.json: the recipe, what was decided for it, and what it ran with."""
+        decided = asdict(setup) | {
+            "device": str(setup.device),
+            "data": str(data.where),
+            "training": len(ready.train),
+            "validation": len(ready.validation) if ready.validation else 0,
+            "test": len(ready.test),
+            "mean": ready.mean.flatten().tolist(),
+            "std": ready.std.flatten().tolist(),
+        }
+        self.folder.write_json(
+            "settings.json",
+            {
+                "network": self.network,
+                "recipe": _plain(self.recipe),
+                "decided": decided,
+                "versions": versions(),
+                "spec_sha256": self.spec_hash,
+            },
+        )
+
+    def epoch(self, number: int, done: Epoch, metric: str) -> None:
+        """A row of log.csv; `number` from 1."""
+        held_out = done.validation
+        row = {
+            "epoch": number,
+            "lr": done.lr,
+            "train_loss": done.train.loss,
+            f"train_{metric}": done.train.metric,
+            "validation_loss": held_out.loss if held_out else None,
+            f"validation_{metric}": held_out.metric if held_out else None,
+            "seconds": round(done.seconds, 3),
+            "images_per_second": round(done.images_per_second, 1),
+        }
+        self.rows.append(row)
+        self.folder.log(row)
+
+    def weights(self, name: str, module: nn.Module, epoch: int, step: int = 0) -> None:
+        """A checkpoint after `epoch` whole epochs and `step` steps of the next."""
+        facts = {
+            "archc": versions()["archc"],
+            "network": self.network,
+            "recipe": self.recipe.name,
+            "epoch": str(epoch),
+            "step": str(step),
+            "spec_sha256": self.spec_hash,
+        }
+        self.folder.write(name, checkpoint.packed(module, facts))
+
+    def picture(self, metric: str) -> None:
+        """curve.png, as far as the run has come."""
+        title = f"{self.network}, recipe {self.recipe.name}"
+        self.folder.write("curve.png", curve.draw(title, metric, self.rows))
+
+    def result(self, test: Measured, metric: str, best: int, seconds: float, device: str) -> None:
+        """result.json: what was reached."""
+        self.folder.write_json(
+            "result.json",
+            {
+                "network": self.network,
+                "recipe": self.recipe.name,
+                "test": {"loss": test.loss, metric: test.metric},
+                "epochs": len(self.rows),
+                "best_epoch": best,
+                "seconds": round(seconds, 3),
+                "device": device,
+            },
+        )
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as JSON; choices carry their names."""
+
+    def named(value: Any) -> Any:
+        name = getattr(value, "name", None)
+        if isinstance(value, list):
+            return [named(v) for v in value]
+        if isinstance(value, dict):
+            return {k: named(v) for k, v in value.items()}
+        if not hasattr(type(value), "model_fields"):
+            return value
+        fields = {k: named(getattr(value, k)) for k in type(value).model_fields}
+        return {"name": name, **fields} if "name" not in fields and name else fields
+
+    return {k: named(getattr(recipe, k)) for k in Recipe.model_fields}

@@ -1,0 +1,188 @@
+"""The folder of a run: one trainer at a time in it, and no half-written file ever."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from .. import __version__
+from .errors import TrainError
+
+LOG = "log.csv"
+LOCK = ".lock"
+SCRATCH = ".tmp"
+
+
+def new_run_dir(parent: Path, network: str) -> Path:
+    """Make and return the next free folder `parent/<network in lower case>-NNN`."""
+    stem = re.sub(r"[^a-z0-9_-]", "_", network.lower())[:100]
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        pattern = re.compile(re.escape(stem) + r"-(\d+)")
+        taken = [int(m[1]) for p in parent.iterdir() if (m := pattern.fullmatch(p.name))]
+        number = max(taken, default=0) + 1
+        while True:
+            folder = parent / f"{stem}-{number:03}"
+            with suppress(FileExistsError):  # somebody else was faster
+                folder.mkdir()
+                return folder
+            number += 1
+    except OSError as error:
+        raise unwritable(parent, error) from None
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace a file as a whole: after a crash at any moment it is the old one or the new one.
+
+    Raises TrainError E0708 (no space left, no permission).
+    """
+    scratch = path.with_name(f".{path.name}{SCRATCH}")
+    try:
+        with open(scratch, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise unwritable(path, error) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last too. Not every system can open a folder; there the rename must do."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def unwritable(path: Path, error: OSError) -> TrainError:
+    return TrainError("E0708", f"cannot write `{path}`: {error.strerror or error}")
+
+
+def versions() -> dict[str, str]:
+    """What the run was made with."""
+    import torch
+
+    found = {
+        "archc": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+    }
+    if torch.version.cuda:
+        found["cuda"] = torch.version.cuda
+    return found
+
+
+class RunDir:
+    """A run's folder, held for as long as the `with` block lasts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files: list[Path] = []
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> RunDir:
+        """Raises TrainError E0708 where another trainer is at work, or a run lies here already."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / LOCK, "ab")
+            _lock(self._lock)
+        except BlockingIOError:
+            self._release()
+            raise TrainError(
+                "E0708",
+                f"another training run is writing to `{self.path}`",
+                help="leave out the folder: each run then gets a new one",
+            ) from None
+        except OSError as error:
+            self._release()
+            raise unwritable(self.path, error) from None
+        if (self.path / LOG).exists():
+            self._release()
+            raise TrainError(
+                "E0708",
+                f"`{self.path}` already holds a run",
+                help="leave out the folder: each run then gets a new one",
+            )
+        for orphan in self.path.glob(f".*{SCRATCH}"):  # of a writer that was killed
+            with suppress(OSError):
+                orphan.unlink()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # the file stays: removing it would let two trainers lock two files of one name
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()  # which also unlocks
+            self._lock = None
+
+    # ------------------------------------------------------------------ contents
+
+    def write(self, name: str, data: bytes | str) -> Path:
+        """A whole file."""
+        path = self.path / name
+        write_atomic(path, data.encode() if isinstance(data, str) else data)
+        if path not in self.files:
+            self.files.append(path)
+        return path
+
+    def write_json(self, name: str, data: Any) -> Path:
+        return self.write(name, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append to log.csv; the first row also gives the head."""
+        path = self.path / LOG
+        first = not path.exists()
+        text = _csv_lines(([list(row)] if first else []) + [list(row.values())])
+        try:
+            with open(path, "a", encoding="utf-8", newline="") as file:
+                file.write(text)
+        except OSError as error:
+            raise unwritable(path, error) from None
+        if first:
+            self.files.append(path)
+
+
+def _csv_lines(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Raises BlockingIOError where somebody holds it. The system drops it when a process dies."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            raise BlockingIOError from None
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
