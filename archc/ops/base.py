@@ -7,47 +7,42 @@ called them knows the place.
 
 from __future__ import annotations
 
+from inspect import get_annotations
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ..diagnostics.model import closest
 from .call import Torch
+from .error import OpError
+from .kinds import REF, Kind, Refused
 from .windows import POINT, Geometry
+
+__all__ = ["AXES", "REF", "Op", "OpError", "Shape", "per_axis", "show", "spatial"]
 
 Shape = tuple[int, ...]
 """Without the batch: (C, H, W), (C, L), (C, D, H, W) or (F,)."""
 
-REF = "<value>"
-"""Stands in a parameter (`to=`, `from=`) that was given a value of the graph: the next input."""
+AXES: dict[int, tuple[str, ...]] = {
+    0: (),
+    1: ("length",),
+    2: ("height", "width"),
+    3: ("depth", "height", "width"),
+}
+"""Names of spatial axes, by their number."""
 
+_LAYOUT = {0: "[F]", 1: "[C, L]", 2: "[C, H, W]", 3: "[C, D, H, W]"}
 
-class OpError(Exception):
-    """An operator refuses its arguments or inputs. `parameter` names the argument at fault, if one.
-
-    `notes` carry the arithmetic (`(32 + 2·1 - 3) / 2 + 1 = 16`), `help` a way out.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        parameter: str | None = None,
-        notes: tuple[str, ...] = (),
-        help: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.parameter = parameter
-        self.notes = notes
-        self.help = help
+_Self = TypeVar("_Self", bound="Op")
 
 
 class Op(BaseModel):
-    """Base of all operators. The order of the fields is the order of positional arguments.
+    """Base of all operators. The order of positional arguments is that of the fields, the class's
+    own first and then those of its bases.
 
     A field whose name is a Python keyword carries a trailing underscore and an alias (`from_`).
+    Fields named in `hidden` are set by the elaborator and are no parameters.
     """
 
     model_config = ConfigDict(
@@ -62,6 +57,11 @@ class Op(BaseModel):
     """Values it takes besides those given as parameters; None: any number."""
     weighty: ClassVar[bool] = False
     """Counts as a weight layer in `depth` and `neurons` (conv, conv_transpose, linear, ...)."""
+    hidden: ClassVar[tuple[str, ...]] = ()
+    ranks: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
+    """Numbers of spatial axes that the first input may have."""
+    example: ClassVar[tuple[str, Shape]] = ("", (64, 32, 32))
+    """Arguments and an input shape to document it with."""
 
     # ------------------------------------------------------------------ stated by each operator
 
@@ -85,8 +85,12 @@ class Op(BaseModel):
         """Multiply-accumulates per sample, bias ignored."""
         return 0
 
+    def coherent(self) -> None:
+        """Raise `OpError` (E0312) where the arguments contradict each other."""
+
     def check(self, *xs: Shape) -> None:
-        """Raise `OpError` where the inputs cannot be taken."""
+        """Raise `OpError` where the inputs cannot be taken. To be called before the rest."""
+        spatial(self, xs[0])
 
     def torch(self, *xs: Shape) -> Torch:
         """How it is written in PyTorch for these inputs."""
@@ -105,8 +109,17 @@ class Op(BaseModel):
         return (self.shape(*xs),)
 
     def reads(self, *xs: Shape) -> tuple[tuple[Geometry, ...] | None, ...]:
-        """For each input, how its spatial axes are read; None: its values are not (only its size)."""
+        """For each input, how its spatial axes are read; None: only its size is."""
         return (self.axes(xs[0]), *(None for _ in xs[1:]))
+
+    def arithmetic(self, *xs: Shape) -> tuple[str, ...]:
+        """The size formula of each spatial axis with numbers put in; one line if all are equal."""
+        x = xs[0]
+        lines = [g.formula(n) for g, n in zip(self.axes(x), x[1:], strict=True)]
+        if len(set(lines)) == 1:
+            return (lines[0],) if lines[0] else ()
+        names = AXES.get(len(lines), tuple(f"axis {i}" for i in range(len(lines))))
+        return tuple(f"{a}: {text}" for a, text in zip(names, lines, strict=True) if text)
 
     @property
     def is_frozen(self) -> bool:
@@ -121,12 +134,145 @@ class Op(BaseModel):
         """Scalars in all persistent buffers."""
         return sum(prod(s) for s in self.buffers(x).values())
 
+    # ------------------------------------------------------------------ arguments
+
+    def model_post_init(self, context: Any, /) -> None:
+        self.coherent()
+
+    @classmethod
+    def make(cls: type[_Self], args: dict[str, Any]) -> _Self:
+        """The operator for these arguments (lists as tuples, bare words as str, values as `REF`).
+
+        Raises `OpError` E0301, E0302, E0304, E0305, E0307 or E0312 with `parameter` set; further
+        mistakes are in its `also`.
+        """
+        known = cls.parameters()
+        wrong: list[OpError] = []
+        for name in args:
+            if name not in known and name not in cls.hidden:
+                near = closest(name, known)
+                listed = ", ".join(f"`{n}`" for n in known) or "none"
+                help = f"did you mean `{near}`?" if near else f"its parameters: {listed}"
+                text = f"`{cls.op}` has no parameter `{name}`"
+                wrong.append(OpError("E0301", text, name, help=help))
+        given = {k: v for k, v in args.items() if k in known or k in cls.hidden}
+        try:
+            made = cls(**given)
+        except ValidationError as error:
+            wrong += _plain(cls, [dict(e) for e in error.errors(include_url=False)], not wrong)
+        else:
+            if not wrong:
+                return made
+        wrong[0].also = tuple(wrong[1:])
+        raise wrong[0]
+
+    @classmethod
+    def parameters(cls) -> tuple[str, ...]:
+        """Names of the parameters as spelled in .arch, in positional order."""
+        return tuple(cls._facts())
+
+    @classmethod
+    def kinds(cls) -> dict[str, Kind]:
+        """What each parameter takes."""
+        return {name: kind for name, (_, kind) in cls._facts().items()}
+
+    @classmethod
+    def words(cls) -> dict[str, tuple[str, ...]]:
+        """The bare words that each parameter takes, for those that take any."""
+        return {name: kind.words for name, kind in cls.kinds().items() if kind.words}
+
+    @classmethod
+    def takes_value(cls) -> tuple[str, ...]:
+        """Parameters that may be given a value of the graph; the values follow in this order."""
+        return tuple(name for name, kind in cls.kinds().items() if kind.value)
+
+    @classmethod
+    def _facts(cls) -> dict[str, tuple[str, Kind]]:
+        """Spelling in .arch -> (field, kind), in positional order. Worked out once per class."""
+        found: dict[str, tuple[str, Kind]] | None = cls.__dict__.get("_cached_facts")
+        if found is None:
+            fields = cls.model_fields
+            order: dict[str, None] = {}
+            for base in cls.__mro__:
+                order |= dict.fromkeys(get_annotations(base))
+            found = {}
+            for name in order:
+                if name in fields and name not in cls.hidden:
+                    info = fields[name]
+                    kind = next(m for m in info.metadata if isinstance(m, Kind))
+                    found[info.alias or name] = (name, kind)
+            type.__setattr__(cls, "_cached_facts", found)
+        return found
+
     def given(self) -> dict[str, Any]:
-        """Arguments that differ from the defaults, by their names in .arch."""
+        """Arguments that differ from the defaults, by their names in .arch, as written there.
+
+        Hidden fields are included where they are set: the operator is made anew from them.
+        """
         fields = type(self).model_fields
         found: dict[str, Any] = {}
-        for name, info in fields.items():
+        for spelled, (name, kind) in self._facts().items():
+            value, info = getattr(self, name), fields[name]
+            if info.is_required() or value != info.default:
+                found[spelled] = kind.show(value)
+        for name in self.hidden:
             value = getattr(self, name)
-            if value != info.default or info.is_required():
-                found[info.alias or name] = value
+            if value != fields[name].default:
+                found[name] = value
         return found
+
+
+def _plain(cls: type[Op], errors: list[dict[str, Any]], missing: bool) -> list[OpError]:
+    """Pydantic's errors in plain words. What is missing is one error, and none where `missing` is
+    false: a misspelt parameter explains it."""
+    found: list[OpError] = []
+    lacking: list[str] = []
+    for error in errors:
+        name = str(error["loc"][0]) if error["loc"] else ""
+        spelled = next((s for s, (field, _) in cls._facts().items() if name in (s, field)), name)
+        refused = error.get("ctx", {}).get("error")
+        if error["type"] == "missing":
+            lacking.append(spelled)
+        elif isinstance(refused, Refused):
+            text = refused.text.replace("{}", f"`{spelled}`", 1)
+            found.append(OpError(refused.code, text, spelled, help=refused.help))
+        else:
+            found.append(OpError("E0304", f"`{spelled}` of `{cls.op}` cannot be this", spelled))
+    if lacking and missing:
+        listed = " and ".join(f"`{n}`" for n in lacking)
+        found.insert(0, OpError("E0302", f"`{cls.op}` needs {listed}", lacking[0]))
+    return found
+
+
+# ---------------------------------------------------------------------- for the operators
+
+
+def show(shape: Shape) -> str:
+    """A shape as people write it: `[64, 32, 32]`."""
+    return "[" + ", ".join(str(int(n)) for n in shape) + "]"
+
+
+def spatial(op: Op, x: Shape) -> int:
+    """The number of spatial axes of the input; E0402 where the operator does not take it."""
+    rank = len(x) - 1
+    if rank not in op.ranks:
+        layouts = [_LAYOUT[r] for r in op.ranks]
+        wanted = " or ".join(filter(None, [", ".join(layouts[:-1]), layouts[-1]]))
+        help = None
+        if op.ranks == (0,):
+            help = "put `flatten` or `pool(global)` and `flatten` before it"
+        raise OpError("E0402", f"`{op.op}` takes {wanted}, not {show(x)}", help=help)
+    return rank
+
+
+def per_axis(op: Op, name: str, x: Shape) -> tuple[Any, ...]:
+    """A parameter that is a number or a list per axis, for each spatial axis of x; E0402."""
+    value, rank = getattr(op, name), len(x) - 1
+    if not isinstance(value, tuple):
+        return (value,) * rank
+    if len(value) != rank:
+        entries = "1 entry" if len(value) == 1 else f"{len(value)} entries"
+        axes = "1 spatial axis" if rank == 1 else f"{rank} spatial axes"
+        text = f"`{name}` has {entries}, but {show(x)} has {axes}"
+        raise OpError("E0402", text, name.rstrip("_"))
+    return value

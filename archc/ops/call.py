@@ -1,4 +1,4 @@
-"""How an operator is written in PyTorch, as small values. Text is made of them in `archc.emit` only."""
+"""How an operator is written in PyTorch, as small values. Only `archc.emit` makes text of them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,30 @@ class SizeOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """One size of the i-th input, counting the batch as axis 0: `x.shape[2]`."""
+
+    index: int
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`start:stop` of an axis; either may be left out, and both may be expressions."""
+
+    start: Any = None
+    stop: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscript:
+    """`on[a, b, c]`: a `Slice` for each axis, batch and channels included (`x[:, :, 5:-5]`)."""
+
+    on: Any
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """`func(*args, **kwargs)`. `func` is a dotted name that archc wrote, or the layer itself.
 
@@ -64,7 +88,7 @@ class Infix:
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A class that PyTorch does not have: its name and its source, formatted, importing nothing.
+    """A class or function that PyTorch lacks: its name and its source, without imports.
 
     It may use `torch`, `nn`, `F` and `Tensor`. It is written once into a file that needs it.
     """
@@ -83,10 +107,10 @@ class Torch:
     `function`: the expression to prefer in a `forward` when the layer has no state (`F.relu(x)`);
     None where the module is to be called.
     `setup`: statements to run once after construction, over `Module()` and `Weight(...)`.
-    `helper`: the class that `module` names, if PyTorch lacks it.
+    `helpers`: what `module`, `function` or `setup` name and PyTorch lacks.
     """
 
     module: Call | None = None
     function: Any = None
     setup: tuple[Any, ...] = ()
-    helper: Helper | None = None
+    helpers: tuple[Helper, ...] = ()

@@ -1,0 +1,478 @@
+"""Classes and functions that PyTorch lacks, as source text for emitted files.
+
+Each is formatted as `ruff format` does at 88 columns, passes mypy, survives `torch.compile` and
+`torch.export`, and uses only `torch`, `nn`, `F` and `Tensor`. Loaded only when code is emitted.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from .call import Helper
+
+_TUPLE = {1: "int | tuple[int]", 2: "int | tuple[int, int]", 3: "int | tuple[int, int, int]"}
+
+
+def _helper(name: str, source: str) -> Helper:
+    return Helper(name, source.strip() + "\n")
+
+
+@cache
+def pad_conv(rank: int) -> Helper:
+    """A convolution whose border differs between the sides."""
+    name, size = f"PadConv{rank}d", _TUPLE[rank]
+    return _helper(
+        name,
+        f'''
+class {name}(nn.Conv{rank}d):
+    """Convolution whose padding differs between the sides."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: {size},
+        pads: tuple[int, ...],
+        stride: {size} = 1,
+        dilation: {size} = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ):
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+        )
+        self.pads = pads
+        self.fill = "constant" if padding_mode == "zeros" else padding_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, self.pads, mode=self.fill))
+''',
+    )
+
+
+@cache
+def same_conv(rank: int) -> Helper:
+    """A convolution with TensorFlow's `SAME` padding at any input size."""
+    name = f"SameConv{rank}d"
+    return _helper(
+        name,
+        f'''
+class {name}(nn.Conv{rank}d):
+    """Convolution whose output is ceil(input / stride), as in TensorFlow."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        windows = zip(x.shape[2:], self.kernel_size, self.stride, self.dilation)
+        for n, k, s, d in windows:
+            total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
+            pads = [total // 2, total - total // 2, *pads]
+        fill = "constant" if self.padding_mode == "zeros" else self.padding_mode
+        return super().forward(F.pad(x, pads, mode=fill))
+''',
+    )
+
+
+@cache
+def crop_conv_transpose(rank: int) -> Helper:
+    """A transposed convolution that cuts off more at one side."""
+    name, size = f"CropConvTranspose{rank}d", _TUPLE[rank]
+    return _helper(
+        name,
+        f'''
+class {name}(nn.ConvTranspose{rank}d):
+    """Transposed convolution that cuts off more on one side than on the other."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: {size},
+        crop: tuple[int, ...],
+        stride: {size} = 1,
+        padding: {size} = 0,
+        output_padding: {size} = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: {size} = 1,
+    ):
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            output_padding=output_padding,
+            groups=groups,
+            bias=bias,
+            dilation=dilation,
+        )
+        self.cuts = [-amount for amount in crop]
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        return F.pad(super().forward(x, output_size), self.cuts)
+''',
+    )
+
+
+LOCALLY_CONNECTED = _helper(
+    "LocallyConnected",
+    '''
+class LocallyConnected(nn.Module):
+    """Convolution with weights of its own at every place."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        size: tuple[int, ...],
+        kernel_size: tuple[int, ...],
+        stride: tuple[int, ...] | None = None,
+        pads: tuple[int, ...] | None = None,
+        bias: bool = True,
+    ):
+        super().__init__()
+        rank = len(size)
+        self.kernel_size = kernel_size
+        self.stride = stride or (1,) * rank
+        self.pads = pads or (0,) * (2 * rank)
+        out = [
+            (n + lo + hi - k) // s + 1
+            for n, k, s, lo, hi in zip(
+                size, kernel_size, self.stride, self.pads[-2::-2], self.pads[::-2]
+            )
+        ]
+        weight = torch.empty(out_channels, in_channels, *kernel_size, *out)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.empty(out_channels, *out)) if bias else None
+        bound = weight[0].numel() ** -0.5 * torch.Size(out).numel() ** 0.5
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, self.pads)
+        for axis, (k, s) in enumerate(zip(self.kernel_size, self.stride), 2):
+            x = x.unfold(axis, k, s)
+        rank = len(self.kernel_size)
+        out = x.shape[2 : 2 + rank]
+        patches = x.flatten(2 + rank).flatten(2, 1 + rank)
+        weight = self.weight.flatten(2, 1 + rank).flatten(3)
+        y = torch.einsum("ncpk,ockp->nop", patches, weight).unflatten(2, out)
+        return y if self.bias is None else y + self.bias
+''',
+)
+
+_SAME_PADS = """
+    def pads(self, x: Tensor) -> list[int]:
+        pads: list[int] = []
+        windows = zip(x.shape[2:], self.kernel_size, self.stride, self.dilation)
+        for n, k, s, d in windows:
+            total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
+            pads = [total // 2, total - total // 2, *pads]
+        return pads
+"""
+
+
+@cache
+def same_pool(by: str, rank: int, count_pad: bool) -> Helper:
+    """A pool with TensorFlow's `SAME` padding at any input size."""
+    name = f"Same{'Padded' if by == 'avg' and count_pad else ''}{by.capitalize()}Pool{rank}d"
+    window = "self.kernel_size, self.stride"
+    if by == "max":
+        body = f"""
+        y = F.pad(x, self.pads(x), value=float("-inf"))
+        return F.max_pool{rank}d(y, {window}, dilation=self.dilation)
+"""
+    elif by == "sum":
+        body = f"""
+        scale = torch.Size(self.kernel_size).numel()
+        return scale * F.avg_pool{rank}d(F.pad(x, self.pads(x)), {window})
+"""
+    elif count_pad:
+        body = f"""
+        return F.avg_pool{rank}d(F.pad(x, self.pads(x)), {window})
+"""
+    else:
+        body = f"""
+        pads = self.pads(x)
+        inside = F.pad(torch.ones_like(x), pads)
+        share = F.avg_pool{rank}d(inside, {window})
+        return F.avg_pool{rank}d(F.pad(x, pads), {window}) / share
+"""
+    note = "; padding counts" if count_pad and by == "avg" else ""
+    what = {"max": "Maximum", "avg": "Average", "sum": "Sum"}[by]
+    if rank == 1:
+        # 1-d pools are typed for single numbers.
+        body = body.replace(window, "self.kernel_size[0], self.stride[0]")
+        body = body.replace("dilation=self.dilation", "dilation=self.dilation[0]")
+    source = f'''
+class {name}(nn.Module):
+    """{what} pooling to ceil(input / stride), as in TensorFlow{note}."""
+
+    def __init__(
+        self,
+        kernel_size: tuple[int, ...],
+        stride: tuple[int, ...],
+        dilation: tuple[int, ...] | None = None,
+    ):
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.dilation = dilation or (1,) * {rank}
+{_SAME_PADS}
+    def forward(self, x: Tensor) -> Tensor:{body}'''
+    return _helper(name, source)
+
+
+SUM_POOL_1D = _helper(
+    "SumPool1d",
+    '''
+class SumPool1d(nn.Module):
+    """Sum of each window."""
+
+    def __init__(
+        self,
+        kernel_size: int,
+        stride: int | None = None,
+        pads: tuple[int, int] = (0, 0),
+        ceil_mode: bool = False,
+    ):
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = stride or kernel_size
+        self.pads = pads
+        self.ceil_mode = ceil_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        low, high = self.pads
+        common = min(low, high)
+        y = F.avg_pool2d(
+            F.pad(x, (low - common, high - common)).unsqueeze(2),
+            (1, self.kernel_size),
+            (1, self.stride),
+            (0, common),
+            self.ceil_mode,
+            divisor_override=1,
+        )
+        return y.squeeze(2)
+''',
+)
+
+GLOBAL_SUM = _helper(
+    "GlobalSum",
+    '''
+class GlobalSum(nn.Module):
+    """Sum of each channel over all places."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum(dim=tuple(range(2, x.dim())), keepdim=True)
+''',
+)
+
+CHANNEL_LINEAR = _helper(
+    "ChannelLinear",
+    '''
+class ChannelLinear(nn.Linear):
+    """Linear layer on the channels of every place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+''',
+)
+
+CHANNEL_NORM = _helper(
+    "ChannelNorm",
+    '''
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of every place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+''',
+)
+
+DROP_PATH = _helper(
+    "DropPath",
+    '''
+class DropPath(nn.Module):
+    """Sets whole samples to zero at random in training. Huang et al. 2016."""
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        kept = torch.rand(x.shape[0], *[1] * (x.dim() - 1), device=x.device) >= self.p
+        return x * kept.to(x.dtype) / max(1 - self.p, 1e-12)
+''',
+)
+
+SCALE = _helper(
+    "Scale",
+    '''
+class Scale(nn.Module):
+    """A learned factor per channel."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight.reshape(-1, *[1] * (x.dim() - 2))
+''',
+)
+
+EXP = _helper(
+    "Exp",
+    '''
+class Exp(nn.Module):
+    """Exponential function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(x)
+''',
+)
+
+MAXOUT = _helper(
+    "Maxout",
+    '''
+class Maxout(nn.Module):
+    """The largest of each group of adjacent channels. Goodfellow et al. 2013."""
+
+    def __init__(self, pieces: int):
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, (-1, self.pieces)).amax(dim=2)
+''',
+)
+
+PLACE_SOFTMAX = _helper(
+    "PlaceSoftmax",
+    '''
+class PlaceSoftmax(nn.Module):
+    """Softmax over all places of each channel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.softmax(x.flatten(2), dim=2).reshape(x.shape)
+''',
+)
+
+PAD_TO_FUNCTION = _helper(
+    "pad_to",
+    '''
+def pad_to(
+    x: Tensor, size: tuple[int, ...], mode: str = "constant", value: float = 0
+) -> Tensor:
+    """`x` in the middle of a border, of the given spatial size."""
+    pads: list[int] = []
+    for n, m in zip(x.shape[2:], size):
+        pads = [(m - n) // 2, m - n - (m - n) // 2, *pads]
+    return F.pad(x, pads, mode, value if mode == "constant" else None)
+''',
+)
+
+PAD_TO = _helper(
+    "PadTo",
+    '''
+class PadTo(nn.Module):
+    """Puts a border around to reach the given spatial size."""
+
+    def __init__(
+        self, size: tuple[int, ...], mode: str = "constant", value: float = 0
+    ):
+        super().__init__()
+        self.size = size
+        self.mode = mode
+        self.value = value
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pad_to(x, self.size, self.mode, self.value)
+''',
+)
+
+CROP = _helper(
+    "Crop",
+    '''
+class Crop(nn.Module):
+    """Cuts off a border: (before, after) for each spatial axis."""
+
+    def __init__(self, amounts: tuple[tuple[int, int], ...]):
+        super().__init__()
+        self.amounts = amounts
+
+    def forward(self, x: Tensor) -> Tensor:
+        for axis, (before, after) in enumerate(self.amounts, 2):
+            x = x.narrow(axis, before, x.shape[axis] - before - after)
+        return x
+''',
+)
+
+CROP_AT = _helper(
+    "CropAt",
+    '''
+class CropAt(nn.Module):
+    """Cuts out the given spatial size, beginning at the given place."""
+
+    def __init__(self, start: tuple[int, ...], size: tuple[int, ...]):
+        super().__init__()
+        self.start = start
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        for axis, (start, n) in enumerate(zip(self.start, self.size), 2):
+            x = x.narrow(axis, start, n)
+        return x
+''',
+)
+
+CENTRE_CROP_FUNCTION = _helper(
+    "centre_crop",
+    '''
+def centre_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """The middle of `x`, of the given spatial size."""
+    for axis, n in enumerate(size, 2):
+        x = x.narrow(axis, (x.shape[axis] - n) // 2, n)
+    return x
+''',
+)
+
+CENTRE_CROP = _helper(
+    "CentreCrop",
+    '''
+class CentreCrop(nn.Module):
+    """Keeps the middle, of the given spatial size."""
+
+    def __init__(self, size: tuple[int, ...]):
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return centre_crop(x, self.size)
+''',
+)
+
+BILINEAR = _helper(
+    "bilinear_",
+    '''
+def bilinear_(weight: Tensor) -> None:
+    """Makes a transposed convolution interpolate linearly. Long et al. 2015."""
+    kernel = torch.ones(())
+    for size in weight.shape[2:]:
+        places = torch.arange(size) - (size - 1) / 2
+        kernel = kernel.unsqueeze(-1) * (1 - places.abs() / ((size + 1) // 2))
+    filters = torch.zeros(weight.shape)
+    for i in range(weight.shape[0]):
+        filters[i, i % weight.shape[1]] = kernel
+    weight.detach().copy_(filters)
+''',
+)

@@ -1,0 +1,297 @@
+"""Pooling and its inverse."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from pydantic import Field
+
+from .base import Op, OpError, Shape, per_axis, show, spatial
+from .call import Call, Input, Method, Torch
+from .kinds import Bool, Flag, OneOf, Pads, PerAxis, Reference, Sizes
+from .padding import Sides, check_fit, even, flat, sides, square, windows
+from .windows import WHOLE, Adaptive, Geometry, Scatter, Window, scatter
+
+_MINUS_INFINITY = Call("float", ("-inf",))
+
+
+class Pool(Op):
+    """The maximum, average or sum of each window, of a given number of parts, or of everything."""
+
+    op = "pool"
+    family = "pool"
+    ranks = (1, 2, 3)
+    example = ("3, stride=2, pad=1", (64, 112, 112))
+
+    kernel: Annotated[int | tuple[int, ...] | str | None, PerAxis(1, words=("global",))] = Field(
+        None, description="size of the window; `global`: all of it, which leaves one place"
+    )
+    stride: Annotated[int | tuple[int, ...] | None, PerAxis(1)] = Field(
+        None, description="step of the window; as its size if not given"
+    )
+    pad: Pads = Field(0, description="border around the input, never chosen as a maximum")
+    dilation: Sizes = Field(1, description="distance between the window's taps (max only)")
+    ceil: Bool = Field(False, description="keep a last window that hangs over the end")
+    by: Annotated[str, OneOf("max", "avg", "sum")] = Field("max", description="what is taken")
+    to: Annotated[tuple[int, ...] | None, PerAxis(1, single=False)] = Field(
+        None, description="adaptive: size of the output, instead of a window"
+    )
+    count_pad: Annotated[bool | None, Flag()] = Field(
+        None, description="the border counts in averages: true, but not with pad=same"
+    )
+
+    def coherent(self) -> None:
+        if self.kernel is None and self.to is None:
+            help = "`pool(2)`, `pool(global)` or `pool(to=[7, 7])`"
+            raise OpError("E0302", "`pool` needs `kernel`", "kernel", help=help)
+        if self.kernel is not None and self.to is not None:
+            raise OpError("E0312", "`kernel` and `to` contradict each other", "to")
+        if self.kernel == "global" or self.to is not None:
+            for name in ("stride", "pad", "dilation", "ceil", "count_pad"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    way = "`to`" if self.to is not None else "`global`"
+                    raise OpError("E0312", f"`{name}` means nothing with {way}", name)
+        if self.to is not None and self.by == "sum":
+            raise OpError("E0312", "`by=sum` needs a window of one size, not `to`", "by")
+        if self.by != "max" and self.dilation != 1:
+            raise OpError("E0312", "only `by=max` can have a dilation", "dilation")
+        if self.by != "avg" and self.count_pad is not None:
+            raise OpError("E0312", "`count_pad` is for `by=avg`", "count_pad")
+        if self.ceil and self.pad == "same":
+            raise OpError("E0312", "`pad=same` decides the size, so `ceil` has no room", "ceil")
+
+    def _window(self, x: Shape) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        kernel = per_axis(self, "kernel", x)
+        stride = kernel if self.stride is None else per_axis(self, "stride", x)
+        return kernel, stride, per_axis(self, "dilation", x)
+
+    @property
+    def counts_pad(self) -> bool:
+        """Does the border count in averages?"""
+        return self.pad != "same" if self.count_pad is None else self.count_pad
+
+    def axes(self, x: Shape) -> tuple[Geometry, ...]:
+        if self.kernel == "global":
+            return (WHOLE,) * (len(x) - 1)
+        if self.to is not None:
+            to = per_axis(self, "to", x)
+            return tuple(Adaptive(int(n), m) for n, m in zip(x[1:], to, strict=True))
+        return windows(self, x, *self._window(x), ceil=self.ceil)
+
+    def check(self, *xs: Shape) -> None:
+        x = xs[0]
+        spatial(self, x)
+        if self.kernel == "global":
+            return
+        if self.to is not None:
+            per_axis(self, "to", x)
+            return
+        axes = cast("tuple[Window, ...]", self.axes(x))
+        check_fit(self, x, axes)
+        pads = tuple((w.lo, w.hi) for w in axes)
+        if self.pad == "same":
+            return
+        if not even(pads):
+            if self.ceil:
+                text = "a border that differs between the sides cannot go with `ceil`"
+                raise OpError("E0312", text, "ceil")
+            if self.by == "avg" and not self.counts_pad:
+                text = "a border that differs between the sides must count in averages"
+                raise OpError("E0312", text, "count_pad")
+        for w in axes:
+            if max(w.lo, w.hi) > w.extent // 2:
+                text = f"`pad` may be at most half of the window, not {max(w.lo, w.hi)}"
+                note = f"{w.extent} / 2 = {w.extent // 2}" + (", rounded" if w.extent % 2 else "")
+                raise OpError("E0408", text, "pad", (note,))
+
+    def torch(self, *xs: Shape) -> Torch:
+        x = xs[0]
+        rank = len(x) - 1
+        if self.kernel == "global" and self.by == "sum":
+            from .helpers import GLOBAL_SUM
+
+            function: Any = Method(
+                Input(), "sum", (), {"dim": tuple(range(2, rank + 2)), "keepdim": True}
+            )
+            return Torch(Call(GLOBAL_SUM.name), function, helpers=(GLOBAL_SUM,))
+        if self.kernel == "global" or self.to is not None:
+            size = square(self.to) if self.to else 1
+            kind = self.by.capitalize()
+            function = Call(f"F.adaptive_{self.by}_pool{rank}d", (Input(), size))
+            return Torch(Call(f"nn.Adaptive{kind}Pool{rank}d", (size,)), function)
+        return self._windowed(x)
+
+    def torch_positions(self, *xs: Shape) -> Torch:
+        """As `torch`, but the result is a pair: the maxima, and where they were (for `unpool`).
+
+        Only for `by=max`, with a window or `to`. The form has a `function` always.
+        """
+        plain = self.torch(*xs)
+        function = plain.function
+        assert isinstance(function, Call)
+        return Torch(
+            function=Call(function.func, function.args, {**function.kwargs, "return_indices": True})
+        )
+
+    def _windowed(self, x: Shape) -> Torch:
+        kernel, stride, dilation = self._window(x)
+        rank = len(kernel)
+        pads = sides(self, x, kernel, stride, dilation)
+        extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        moving = set(stride) != {1} or (self.by == "avg" and not even(pads))
+        if self.pad == "same" and set(extents) != {1} and moving:
+            return self._same(kernel, stride, dilation)
+        if self.by == "sum" and rank == 1:
+            return self._sum1d(kernel[0], stride[0], pads)
+        kwargs: dict[str, Any] = {} if stride == kernel else {"stride": square(stride)}
+        border: tuple[int, ...] = ()
+        if not even(pads):
+            border = flat(pads)
+        elif any(lo for lo, _ in pads):
+            kwargs["padding"] = square(tuple(lo for lo, _ in pads))
+        if set(dilation) != {1}:
+            kwargs["dilation"] = square(dilation)
+        if self.ceil:
+            kwargs["ceil_mode"] = True
+        if self.by == "avg" and not self.counts_pad and any(map(any, pads)):
+            kwargs["count_include_pad"] = False
+        if self.by == "sum":
+            kwargs["divisor_override"] = 1
+        kind = "max" if self.by == "max" else "avg"
+        return self._bordered(kind, rank, kernel, kwargs, border)
+
+    def _bordered(
+        self,
+        kind: str,
+        rank: int,
+        kernel: tuple[int, ...],
+        kwargs: dict[str, Any],
+        border: tuple[int, ...],
+    ) -> Torch:
+        """The pool, after a border of its own where that differs between the sides."""
+        keywords = kwargs
+        size: tuple[Any, ...] = (square(kernel),)
+        if kwargs:
+            keywords, size = {"kernel_size": square(kernel), **kwargs}, ()
+        module = Call(f"nn.{kind.capitalize()}Pool{rank}d", size, keywords)
+        source: Any = Input()
+        if border:
+            if kind == "max":
+                fill = Call(f"nn.ConstantPad{rank}d", (border, _MINUS_INFINITY))
+                source = Call("F.pad", (source, border), {"value": _MINUS_INFINITY})
+            else:
+                fill = Call(f"nn.ZeroPad{rank}d", (border,))
+                source = Call("F.pad", (source, border))
+            module = Call("nn.Sequential", (fill, module))
+        return Torch(module, Call(f"F.{kind}_pool{rank}d", (source, *((square(kernel),))), kwargs))
+
+    def _same(
+        self, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+    ) -> Torch:
+        from .helpers import same_pool
+
+        helper = same_pool(self.by, len(kernel), self.counts_pad)
+        kwargs: dict[str, Any] = {"stride": stride}
+        if set(dilation) != {1}:
+            kwargs["dilation"] = dilation
+        module = Call(helper.name, (), {"kernel_size": kernel, **kwargs})
+        return Torch(module, helpers=(helper,))
+
+    def _sum1d(self, kernel: int, stride: int, pads: Sides) -> Torch:
+        from .helpers import SUM_POOL_1D
+
+        kwargs: dict[str, Any] = {} if stride == kernel else {"stride": stride}
+        if any(pads[0]):
+            kwargs["pads"] = pads[0]
+        if self.ceil:
+            kwargs["ceil_mode"] = True
+        return Torch(Call(SUM_POOL_1D.name, (kernel,), kwargs), helpers=(SUM_POOL_1D,))
+
+
+class Unpool(Op):
+    """Puts each unit back to where a max pool took it from, and zeros elsewhere.
+    Zeiler, Fergus 2013; Badrinarayanan et al. 2015."""
+
+    op = "unpool"
+    family = "pool"
+    ranks = (1, 2, 3)
+    hidden = ("size",)
+    example = ("2, from=pooled", (64, 16, 16))
+
+    kernel: Sizes = Field(2, description="size of the max pool's window")
+    stride: Annotated[int | tuple[int, ...] | None, PerAxis(1)] = Field(
+        None, description="step of the max pool's window; as its size if not given"
+    )
+    pad: Annotated[int | tuple[int, ...], PerAxis(0)] = Field(
+        0, description="border of the max pool"
+    )
+    from_: Annotated[str, Reference()] = Field(
+        alias="from", description="a value that a max pool made"
+    )
+    size: Annotated[tuple[int, ...] | None, PerAxis(1, single=False)] = Field(
+        None, description="spatial size to return to: that of the max pool's input"
+    )
+
+    def _window(self, x: Shape) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        kernel = per_axis(self, "kernel", x)
+        stride = kernel if self.stride is None else per_axis(self, "stride", x)
+        return kernel, stride, per_axis(self, "pad", x)
+
+    def axes(self, x: Shape) -> tuple[Geometry, ...]:
+        return tuple(Back(*axis) for axis in zip(*self._window(x), self._size(), strict=True))
+
+    def _size(self) -> tuple[int, ...]:
+        if self.size is None:
+            text = "`unpool` needs the positions of a max pool"
+            raise OpError("E0407", text, "from", help="give `from=v`, where v comes from `pool`")
+        return self.size
+
+    def reads(self, *xs: Shape) -> tuple[tuple[Geometry, ...] | None, ...]:
+        return self.axes(xs[0]), self.axes(xs[0])
+
+    def check(self, *xs: Shape) -> None:
+        x = xs[0]
+        spatial(self, x)
+        size = self._size()
+        kernel, stride, pad = self._window(x)
+        if len(xs) > 1 and tuple(xs[1]) != tuple(x):
+            text = f"`unpool` needs the shape that was pooled: {show(xs[1])}, not {show(x)}"
+            raise OpError("E0408", text, "from")
+        for n, k, s, p, m in zip(x[1:], kernel, stride, pad, size, strict=True):
+            usual = (n - 1) * s - 2 * p + k
+            if not usual - s < m < usual + s:
+                text = f"`unpool` of {int(n)} units with this window cannot give {int(m)}"
+                note = f"({int(n)} - 1)·{s} - 2·{p} + {k} = {int(usual)}, give or take {s - 1}"
+                raise OpError("E0408", text, "kernel", (note,))
+
+    def torch(self, *xs: Shape) -> Torch:
+        x = xs[0]
+        kernel, stride, pad = self._window(x)
+        kwargs: dict[str, Any] = {} if stride == kernel else {"stride": square(stride)}
+        if any(pad):
+            kwargs["padding"] = square(pad)
+        kwargs["output_size"] = [int(n) for n in self._size()]
+        args = (Input(0), Input(1), square(kernel))
+        return Torch(function=Call(f"F.max_unpool{len(kernel)}d", args, kwargs))
+
+
+class Back(Geometry):
+    """The way back through a max pool: a unit may have come from anywhere in its window."""
+
+    def __init__(self, kernel: int, stride: int, pad: int, out: int) -> None:
+        self.scatter: Scatter = scatter(kernel, stride, 1, pad, pad)
+        self.out = out
+
+    @property
+    def holes(self) -> bool:
+        return True
+
+    @property
+    def period(self) -> tuple[int, int]:
+        return self.scatter.period
+
+    def size(self, n: int) -> int:
+        return self.out
+
+    def reads(self, lo: int, hi: int) -> tuple[int, int]:
+        return self.scatter.reads(lo, hi)
