@@ -155,6 +155,7 @@ class Builder:
                     help="pass its result on, or remove it",
                 )
         used |= live
+        used.update(i for i, v in enumerate(self.body.values) if v.positions in used)
         for entry, span in zip(self.body.inputs, self.input_spans, strict=False):
             if not entry.hidden and not any(i in used for i in leaves(entry.value)):
                 self.session.report(

@@ -25,6 +25,8 @@ class Expressions:
     env: dict[str, Any]
     assigned: frozenset[str]
     """Names that some statement of the body assigns, whether it has run or not."""
+    lenient = False
+    """Conditions may depend on free sizes."""
 
     # ------------------------------------------------------------------ dispatch
 
@@ -318,8 +320,17 @@ class Expressions:
             self.session.fail(
                 "E0308", f"a condition is true or false, not {kind_of(value)}", node.span
             )
-        free.require_decided(self, node)
+        if not self.lenient:
+            free.require_decided(self, node)
         return value
+
+    def holds(self, node: tree.Expr) -> Any:
+        """A requirement at the sizes at hand: it decides no structure, so it may depend on them."""
+        before, self.lenient = self.lenient, True
+        try:
+            return self.eval(node)
+        finally:
+            self.lenient = before
 
     def ternary(self, node: tree.Ternary) -> Any:
         return self.eval(node.yes if self.test(node.test) else node.no)

@@ -266,7 +266,7 @@ class Frame(Stages):
     def require(self, statement: tree.Input) -> None:
         """The `where` of an input, for the sizes at hand."""
         assert statement.where is not None
-        value = self.eval(statement.where)
+        value = self.holds(statement.where)
         if value is False:
             sizes = self.env[statement.name.name]
             shape = f"{list(map(int, sizes.shape))}" if isinstance(sizes, Tensor) else "its input"

@@ -76,7 +76,7 @@ def _decide(self: Expressions, op: str, a: Any, b: Any) -> bool | None:
             before = dict(frame.env)
             try:
                 frame.env.update(env)
-                if frame.eval(where) is False:
+                if frame.holds(where) is False:
                     return False
             except Fail:
                 return True

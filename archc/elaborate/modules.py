@@ -8,7 +8,8 @@ from typing import Any
 from ..diagnostics import Diagnostics, closest
 from ..ops import known
 from ..source import Source, Span
-from ..syntax import parse, read, tree
+from ..syntax import parse, tree
+from ..syntax.load import read
 from .arguments import block_arguments, typed
 from .expressions import Expressions
 from .session import Limits, Session
@@ -232,7 +233,7 @@ class Loader:
     def load(self, path: str, source: Source | None = None) -> Unit | None:
         """The unit of a file named on the command line (or of text already read)."""
         if source is None:
-            source = read(path, path, self.diagnostics, self.max_bytes)
+            source = read(path, self.diagnostics, max_bytes=self.max_bytes)
             if source is None:
                 return None
         folder = os.path.dirname(os.path.abspath(path)) if path != "-" else os.getcwd()
@@ -367,7 +368,7 @@ class Loader:
             session.fail("E0703", "these files use each other in a circle", (span, circle),
                          help="move what both need to a third file")
         if key not in self.units:
-            source = read(path, name, self.diagnostics, self.max_bytes, span)
+            source = read(path, self.diagnostics, name=name, max_bytes=self.max_bytes, at=span)
             if source is None:
                 raise Fail
             self.unit(source, key, os.path.dirname(path), root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..diagnostics import Edit, Fix
-from ..ops import REF, OpError, known, names, operator
+from ..ops import REF, Op, OpError, known, names, operator
 from ..source import Span
 from ..syntax import tree
 from .arguments import Given, block_arguments, operator_arguments
@@ -45,16 +45,25 @@ def validate(self: Stages, target: Callable, given: Given, span: Span) -> None:
     }
     if any(v == REF for v in args.values()):
         return
-    _intern(self, target.name, args, given, span)
+    _intern(self, target, args, given, span)
 
 
-def _intern(self: Stages, name: str, args: dict[str, Any], given: Given, span: Span) -> int:
+def _intern(
+    self: Stages, target: Callable, args: dict[str, Any], given: Given, span: Span
+) -> int:
+    """The operator; a default that contradicts what was given gives way."""
     try:
-        return self.session.intern(name, args)
+        return self.session.intern(target.name, args)
     except OpError as error:
-        at = given.spans.get(error.parameter or "", span)
-        self.session.fail(error.code, error.message, at, notes=error.notes, help=error.help)
-        raise AssertionError from error
+        weak = error.parameter
+        if error.code == "E0312" and weak in target.defaults:
+            if weak not in given.values and weak not in target.args:
+                rest = {k: v for k, v in args.items() if k != weak}
+                return _intern(self, target, rest, given, span)
+        for each in (error, *error.also):
+            at = given.spans.get(each.parameter or "", span)
+            self.session.report(each.code, each.message, at, notes=each.notes, help=each.help)
+        raise Fail from error
 
 
 def apply(
@@ -94,7 +103,7 @@ def apply(
             else:
                 inputs.append(value.id)
                 shapes.append(value.shape)
-    op = _intern(self, target.name, merged, given, span)
+    op = _intern(self, target, merged, given, span)
     try:
         outputs = session.outputs(op, tuple(shapes))
     except OpError as error:
@@ -110,12 +119,21 @@ def apply(
         if role == "" else span, labelled, role,
     )
     results = [builder.tensor(i) for i in made]
-    if target.name == "pool" and session.ops[op].remembers:  # type: ignore[attr-defined]
+    if _remembers(session.ops[op]):
         results[0].pooled = tuple(shapes[0][1:])
     result: Any = results if len(results) > 1 or target.name == "split" else results[0]
     if labelled and path is not None:
         builder.label(path, result)
     return result
+
+
+def _remembers(op: Op) -> bool:
+    """A max pool with a window: `unpool` can put its maxima back."""
+    return (
+        op.op == "pool"
+        and getattr(op, "by", "") == "max"
+        and isinstance(getattr(op, "kernel", None), (int, tuple))
+    )
 
 
 # ---------------------------------------------------------------------------- refusals

@@ -111,5 +111,5 @@ def _settle(self: Frame, statement: tree.Input, shape: list[int], unset: list[tu
     for size in range(USUAL, USUAL + 4096):
         for axis, name in unset:
             shape[axis] = self.env[name] = symbol(name, size)
-        if self.eval(statement.where) is True:
+        if self.holds(statement.where) is True:
             return

@@ -1,0 +1,222 @@
+"""The pipeline, as a list of named stages: text, syntax, graph, analysis, claims.
+
+Each stage adds to a `Compilation`, can be stopped after, and can be dumped as text
+(`archc dump SPEC --after graph`). Emission, training and proofs start from what it leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .diagnostics import Diagnostics, TooManyErrors, closest
+from .elaborate import Claim, Elaborated, Limits, Program, load
+from .elaborate.values import POISON
+from .source import Source, Span
+
+if TYPE_CHECKING:
+    from .analysis import Report
+    from .graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is compiled, and where.
+
+    `settings` are network parameters and `sizes` free sizes from outside, as text by name.
+    """
+
+    network: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    max_nodes: int = 1_000_000
+    max_bytes: int = 1_000_000
+
+    @property
+    def as_written(self) -> bool:
+        """Nothing was changed from outside, so claims are about this."""
+        return not self.settings and not self.sizes
+
+
+@dataclass(slots=True)
+class Compiled:
+    """One network: its graph, its figures, and what came of its claims."""
+
+    name: str
+    doc: str
+    elaborated: Elaborated
+    graph: Graph
+    report: Report | None = None
+    claims: list[Claim] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Compilation:
+    """One spec on its way through the stages."""
+
+    path: str
+    options: Options
+    diagnostics: Diagnostics
+    source: Source | None = None
+    program: Program | None = None
+    networks: list[Compiled] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        return self.diagnostics.failed
+
+    def __getitem__(self, name: str) -> Compiled:
+        for network in self.networks:
+            if network.name == name:
+                return network
+        raise KeyError(name)
+
+
+def read_text(state: Compilation) -> None:
+    """The text of the spec; `-` is standard input."""
+    from .syntax.load import read
+
+    if state.source is None:
+        state.source = read(state.path, state.diagnostics, max_bytes=state.options.max_bytes)
+
+
+def parse(state: Compilation) -> None:
+    """Syntax trees of the spec and of what it uses."""
+    if state.source is not None:
+        limits = Limits(nodes=state.options.max_nodes)
+        state.program = load(
+            state.path, state.diagnostics, state.source, limits, state.options.max_bytes
+        )
+
+
+def elaborate(state: Compilation) -> None:
+    """Graphs of the networks that are asked for."""
+    if state.program is None:
+        return
+    for name, settings in _wanted(state, state.program):
+        made = state.program.elaborate(name, settings, state.options.sizes)
+        if made is not None:
+            state.networks.append(Compiled(name, made.doc, made, made.graph))
+
+
+def analyze(state: Compilation) -> None:
+    """Figures: shapes, parameters, MACs, receptive fields."""
+    from .analysis import analyze as report_of
+
+    for network in state.networks:
+        network.report = report_of(network.graph)
+
+
+def prove(state: Compilation) -> None:
+    """Claims, held against the figures. They are about the network as written."""
+    from .analysis.claims import explain_failure
+
+    if not state.options.as_written:
+        return
+    for network in state.networks:
+        report = network.report
+        assert report is not None
+        network.claims = network.elaborated.claims(report.measure)
+        for claim in network.claims:
+            if claim.holds is False:
+                explain_failure(claim, network.name, report, state.diagnostics)
+
+
+STAGES: tuple[tuple[str, Callable[[Compilation], None]], ...] = (
+    ("text", read_text),
+    ("syntax", parse),
+    ("graph", elaborate),
+    ("analysis", analyze),
+    ("claims", prove),
+)
+
+
+def compile_spec(
+    path: str,
+    options: Options | None = None,
+    stop_after: str | None = None,
+    source: Source | None = None,
+) -> Compilation:
+    """Run the stages on a file (or on text already read). Mistakes are in `.diagnostics`."""
+    state = Compilation(path, options or Options(), Diagnostics(), source)
+    try:
+        for name, stage in STAGES:
+            stage(state)
+            if name == stop_after:
+                break
+    except TooManyErrors:
+        state.networks.clear()
+    return state
+
+
+# ---------------------------------------------------------------------------- which networks
+
+
+def _wanted(state: Compilation, program: Program) -> list[tuple[str, dict[str, Any]]]:
+    """Names and settings of the networks to work out."""
+    declared, wanted = program.networks, state.options.network
+    if wanted is not None and wanted not in declared:
+        if wanted not in program.unit.broken:
+            meant = closest(wanted, declared)
+            have = ", ".join(declared) or "none"
+            state.diagnostics.error(
+                "E0207",
+                f"`{state.path}` declares no network `{wanted}`",
+                help=f"did you mean `{meant}`?" if meant else f"its networks: {have}",
+            )
+        return []
+    names = [wanted] if wanted is not None else _complete(program, state.options)
+    return _with_settings(state, program, names)
+
+
+def _complete(program: Program, options: Options) -> list[str]:
+    """Networks whose parameters all have values; all of them where none is so."""
+    complete = []
+    for name, decl in program.networks.items():
+        given = {a.name.name for a in _fixed(decl) if a.name is not None} | set(options.settings)
+        needed = [p for p in program.parameters(name) if p.default is None]
+        if len(needed) <= sum(a.name is None for a in _fixed(decl)) or all(
+            p.name.name in given for p in needed
+        ):
+            complete.append(name)
+    return complete or list(program.networks)
+
+
+def _fixed(decl: Any) -> Any:
+    args = getattr(decl, "args", None)
+    return args.items if args is not None else ()
+
+
+def _with_settings(
+    state: Compilation, program: Program, names: list[str]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Settings for each network: those that it has as parameters; one that none has is a mistake."""
+    values: dict[str, Any] = {}
+    known: set[str] = set()
+    parameters = {name: [p.name.name for p in program.parameters(name)] for name in names}
+    for owned in parameters.values():
+        known.update(owned)
+    broken = False
+    for key, text in state.options.settings.items():
+        if key not in known:
+            meant = closest(key, known)
+            state.diagnostics.error(
+                "E0301",
+                f"no network here has a parameter `{key}`",
+                (Span(Source(f"--set {key}", text), 0, len(text)), ""),
+                help=f"did you mean `{meant}`?"
+                if meant
+                else f"parameters: {', '.join(sorted(known)) or 'none'}",
+            )
+            broken = True
+            continue
+        values[key] = program.value(text, key)
+        broken = broken or values[key] is POISON
+    if broken:
+        return []
+    return [
+        (name, {k: v for k, v in values.items() if k in parameters[name]})
+        for name in names
+        if not values or any(k in parameters[name] for k in values)
+    ]
