@@ -1,0 +1,7 @@
+"""`python -m archc` is `archc`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

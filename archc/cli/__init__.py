@@ -1,0 +1,51 @@
+"""The command line. Every verb is a module of its own, loaded when it is asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .. import __version__
+from .arguments import parser
+
+OK, WRONG, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; the exit code: 0 fine, 1 the spec, data or proof is wrong, 2 usage, 3 a bug."""
+    try:
+        args = parser().parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing is wrong, nobody listens.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:  # the last line of defence: no traceback reaches a user unasked
+        return _bug(error, argv)
+
+
+def _bug(error: Exception, argv: list[str] | None) -> int:
+    """Say what to report."""
+    import platform
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"
+    print(
+        f"archc: this is a bug in archc, not in your spec: {type(error).__name__} at {where}: {error}\n"
+        f"  archc {__version__}, Python {platform.python_version()}, {platform.system()}\n"
+        f"  command: archc {' '.join(sys.argv[1:] if argv is None else argv)}\n"
+        "  Please report these lines and the spec. ARCHC_TRACEBACK=1 shows the whole trace.",
+        file=sys.stderr,
+    )
+    if os.environ.get("ARCHC_TRACEBACK"):
+        traceback.print_exception(error)
+    return BUG

@@ -1,0 +1,201 @@
+"""The arguments of every command. No command is imported before it is chosen."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from .. import __version__
+
+FORMATS = ("table", "json", "csv", "markdown", "sarif")
+EMITS = ("model", "dot", "svg", "png", "pdf", "json")
+STAGES = ("text", "syntax", "graph", "analysis", "claims")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of `archc`."""
+    top = argparse.ArgumentParser(
+        prog="archc",
+        description="A compiler and analyzer for convolutional network architectures.",
+        epilog="Exit codes: 0 fine, 1 the spec, data or proof is wrong, 2 usage, 3 a bug in archc.",
+    )
+    top.add_argument("--version", action="version", version=f"archc {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    _check(commands)
+    _build(commands)
+    _train(commands)
+    _run(commands)
+    _small(commands)
+    return top
+
+
+def _check(commands: Any) -> None:
+    p = _command(commands, "check", "check a spec: shapes, figures, claims")
+    _specs(p)
+    p.add_argument(
+        "--format", choices=FORMATS, default="table", help="how to print (default: table)"
+    )
+    p.add_argument("--unfold", action="store_true", help="show the layers inside of blocks")
+    p.add_argument("--deny-warnings", action="store_true", help="warnings fail the check, too")
+    _color(p)
+
+
+def _build(commands: Any) -> None:
+    p = _command(commands, "build", "write the PyTorch module, the diagram, the graph")
+    p.add_argument("spec", metavar="SPEC", help="a .arch file; `-` is standard input")
+    _selection(p)
+    p.add_argument("-o", "--out", default="out", metavar="DIR", help="folder (default: out)")
+    p.add_argument(
+        "--emit",
+        type=_listed(EMITS),
+        default=("model", "svg"),
+        metavar="KIND,...",
+        help=f"what to write: {', '.join(EMITS)} (default: model,svg)",
+    )
+    p.add_argument("--unfold", action="store_true", help="diagrams show the inside of blocks")
+    _color(p)
+
+
+def _train(commands: Any) -> None:
+    p = _command(commands, "train", "train a network by its recipe (needs archc[torch])")
+    p.add_argument("spec", metavar="SPEC", help="a .arch file with a recipe")
+    p.add_argument("--network", metavar="NAME", help="which network, if there are several")
+    p.add_argument("--recipe", metavar="NAME", help="which recipe, if there are several")
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=VALUE",
+        help="override a setting of the recipe, or a parameter of the network",
+    )
+    p.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: what is there)")
+    p.add_argument(
+        "-o", "--out", metavar="DIR", help="folder of the run (default: runs/<network>-<number>)"
+    )
+    p.add_argument("--max-nodes", type=_positive, default=1_000_000, help=argparse.SUPPRESS)
+    p.add_argument("--max-bytes", type=_positive, default=1_000_000, help=argparse.SUPPRESS)
+    _color(p)
+
+
+def _run(commands: Any) -> None:
+    p = _command(commands, "run", "put an image through a network (needs archc[torch])")
+    p.add_argument("spec", metavar="SPEC")
+    p.add_argument("image", metavar="IMAGE", help="a PNG, JPEG, ... file")
+    _selection(p)
+    p.add_argument("-o", "--out", metavar="FILE", help="default: <image>-<network>.png")
+    _color(p)
+
+
+def _small(commands: Any) -> None:
+    p = _command(commands, "new", "start a spec from a template that checks")
+    p.add_argument("name", metavar="NAME", help="name of the network; the file is NAME.arch")
+    p.add_argument("-o", "--out", default=".", metavar="DIR", help="folder (default: this one)")
+
+    p = _command(commands, "ops", "list the operators, or document one", "words")
+    p.add_argument("name", nargs="?", metavar="OPERATOR")
+
+    p = _command(commands, "explain", "explain a diagnostic code", "words")
+    p.add_argument("code", metavar="CODE", help="such as E0401; `all` lists them")
+
+    _command(commands, "schema", "the JSON schema of `check --format json`", "words")
+
+    p = _command(commands, "dump", "what a stage of the compiler leaves")
+    p.add_argument("spec", metavar="SPEC")
+    p.add_argument("--after", choices=STAGES, default="graph", help="default: graph")
+    _selection(p)
+    _color(p)
+
+
+# ---------------------------------------------------------------------------- parts
+
+
+def _command(commands: Any, name: str, text: str, module: str = "") -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    made.set_defaults(run=_later(module or name, name))
+    return made
+
+
+def _later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    """The command's function, imported when it runs."""
+
+    def run(args: argparse.Namespace) -> int:
+        found = getattr(import_module(f".{module}", __package__), function)
+        return int(found(args))
+
+    return run
+
+
+def _specs(p: argparse.ArgumentParser) -> None:
+    p.add_argument("specs", nargs="+", metavar="SPEC", help=".arch files; `-` is standard input")
+    _selection(p)
+
+
+def _selection(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--network", metavar="NAME", help="only this network of the file")
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=VALUE",
+        help="a parameter of the network: --set depths=[3,4,23,3]",
+    )
+    p.add_argument(
+        "--at", type=_sizes, default={}, metavar="H=512,W=512", help="free sizes of the input"
+    )
+    p.add_argument(
+        "--max-nodes",
+        type=_positive,
+        default=1_000_000,
+        metavar="N",
+        help="most layers of a network (default: 1,000,000)",
+    )
+    p.add_argument(
+        "--max-bytes",
+        type=_positive,
+        default=1_000_000,
+        metavar="N",
+        help="largest file (default: 1,000,000)",
+    )
+
+
+def _color(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip() or not value.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _positive(text: str) -> int:
+    number = text.replace("_", "").replace(",", "")
+    if not number.isascii() or not number.isdigit() or len(number) > 18 or int(number) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(number)
+
+
+def _sizes(text: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in text.split(","):
+        name, value = _pair(part)
+        found[name] = _positive(value)
+    return found
+
+
+def _listed(allowed: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+    def read(text: str) -> tuple[str, ...]:
+        parts = tuple(dict.fromkeys(p.strip() for p in text.split(",") if p.strip()))
+        for part in parts:
+            if part not in allowed:
+                raise argparse.ArgumentTypeError(f"{part!r} is none of {', '.join(allowed)}")
+        if not parts:
+            raise argparse.ArgumentTypeError(f"one or more of {', '.join(allowed)}")
+        return parts
+
+    return read

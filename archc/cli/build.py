@@ -1,0 +1,84 @@
+"""`archc build`: the PyTorch module, the diagram and the graph, written whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..driver import Compiled
+from .common import compiled, complain, one_network, refuse
+from .files import write_all
+
+if TYPE_CHECKING:
+    from ..source import Source
+
+
+def build(args: argparse.Namespace) -> int:
+    """Write what `--emit` asks for, for every network of the spec (or the chosen one)."""
+    from ..emit.pytorch import EmitError
+
+    state = compiled(args, args.spec)
+    if not one_network(args, state):
+        return 1
+    names = [stem(n) for n in state.networks]
+    double = next((n for n in names if names.count(n) > 1), None)
+    if double is not None:
+        return refuse(
+            args,
+            "E0708",
+            f"two networks would both be written to `{double}.py`",
+            help="choose one with --network, or rename one",
+        )
+    files: dict[Path, bytes] = {}
+    try:
+        for network in state.networks:
+            files.update(products(network, Path(args.out), args.emit, args.unfold))
+    except EmitError as error:
+        return refuse(args, "E0901", str(error))
+    try:
+        write_all(files)
+    except OSError as error:
+        return refuse(
+            args,
+            "E0708",
+            f"`{error.filename or args.out}` cannot be written: {(error.strerror or '').lower()}",
+            help="choose another folder with -o",
+        )
+    complain(args, state.diagnostics)
+    for path in files:
+        print(path)
+    return 0
+
+
+def stem(network: Compiled) -> str:
+    """File name of a network's products."""
+    return network.name.lower()
+
+
+def products(
+    network: Compiled, out: Path, emit: tuple[str, ...], unfold: bool
+) -> dict[Path, bytes]:
+    """Paths and contents of what is to be written."""
+    files: dict[Path, bytes] = {}
+    base = out / stem(network)
+    if "model" in emit:
+        from ..emit.pytorch import source
+
+        text = source(network.graph, network.report, network.doc)
+        files[base.with_suffix(".py")] = text.encode()
+    drawn = [kind for kind in emit if kind in ("dot", "svg", "png", "pdf")]
+    if drawn:
+        from ..emit import dot
+
+        diagram = dot.source(network.graph, network.report, unfold=unfold)
+        for kind in drawn:
+            files[base.with_suffix("." + kind)] = (
+                diagram.encode() if kind == "dot" else dot.render(diagram, kind)
+            )
+    if "json" in emit:
+        files[base.with_suffix(".json")] = network.graph.model_dump_json(indent=1).encode()
+    return files
+
+
+__all__ = ["Source", "build", "products", "stem"]

@@ -1,0 +1,73 @@
+"""`archc check`: figures and claims of every network, every mistake where it stands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ..driver import Compilation
+from .common import colored, compiled, complain, width
+
+
+def check(args: argparse.Namespace) -> int:
+    """Check specs; 1 if anything is wrong in one."""
+    states = [compiled(args, spec) for spec in args.specs]
+    if args.format in ("json", "sarif"):
+        _machine(args, states)
+    else:
+        for state in states:
+            _people(args, state, args.format)
+    failed = any(state.failed for state in states)
+    if args.deny_warnings:
+        failed = failed or any(len(state.diagnostics) for state in states)
+    return 1 if failed else 0
+
+
+def sound(state: Compilation) -> bool:
+    """Nothing is wrong but (maybe) claims, so the figures stand."""
+    errors = [d for d in state.diagnostics if d.severity == "error"]
+    return all(d.code == "E0601" for d in errors)
+
+
+def _people(args: argparse.Namespace, state: Compilation, format: str) -> None:
+    """Tables on standard output, diagnostics on standard error."""
+    from .tables import csv, markdown, table
+
+    networks = state.networks if sound(state) else []
+    if format == "csv" and networks:
+        sys.stdout.write(csv([n.report for n in networks if n.report is not None]))
+    for i, network in enumerate(networks):
+        assert network.report is not None
+        if format == "markdown":
+            print(markdown(network.report, unfold=args.unfold, claims=network.claims))
+        elif format == "table":
+            color, columns = colored(args, sys.stdout), width(sys.stdout)
+            text = table(
+                network.report, unfold=args.unfold, color=color, width=columns, claims=network.claims
+            )
+            print(text if i == 0 else "\n" + text)
+    if not networks and not state.failed:
+        print(f"{state.path}: no network to report on; its blocks and constants are read")
+    complain(args, state.diagnostics)
+
+
+def _machine(args: argparse.Namespace, states: list[Compilation]) -> None:
+    """JSON on standard output: one document a spec (a list if there are several), or SARIF."""
+    if args.format == "sarif":
+        import json
+
+        from ..diagnostics.sarif import to_sarif
+
+        found = [d for state in states for d in state.diagnostics]
+        print(json.dumps(to_sarif(found), indent=2))
+        return
+    from .jsonout import document, text
+
+    made = []
+    for state in states:
+        networks = [(n.report, n.claims) for n in state.networks if n.report] if sound(state) else []
+        made.append(document(state.path, networks, list(state.diagnostics)))
+    if len(made) == 1:
+        print(text(made[0]))
+    else:
+        print("[" + ",\n".join(text(m) for m in made) + "]")
