@@ -190,8 +190,8 @@ class Report:
     # ------------------------------------------------------------------ measures
 
     def measure(self, name: str, target: str | int | None = None) -> Figure:
-        """One of `MEASURES`, of the whole network (None), of what is at a label's path, or of a value
-        (by its number in the network's body: all that it depends on).
+        """One of `MEASURES`, of the whole network (None), of what a label's path holds, or of all
+        that a value depends on (by its number in the network's body).
 
         `shape` is a list (of lists where several values leave the target). `receptive_field` and
         `stride` are one number where all axes agree, else a list; None stands for a whole axis, and

@@ -49,9 +49,7 @@ class BodyBuilder:
         self.made.inputs.append(Input(name, value))
         return value
 
-    def add(
-        self, name: str, op: str, *inputs: int, module: str | None = None, **args: Any
-    ) -> int:
+    def add(self, name: str, op: str, *inputs: int, module: str | None = None, **args: Any) -> int:
         """An operator's first result."""
         return self.add_all(name, op, *inputs, module=module, **args)[0]
 
@@ -68,9 +66,7 @@ class BodyBuilder:
     def call(self, name: str, body: int, *inputs: int, module: str | None = None) -> list[int]:
         callee = self.graph.bodies[body]
         ends = [v for out in callee.outputs for v in _flat(out.value)]
-        return self._node(
-            name, -1, body, inputs, [callee.values[v].shape for v in ends], module
-        )
+        return self._node(name, -1, body, inputs, [callee.values[v].shape for v in ends], module)
 
     def _node(
         self,

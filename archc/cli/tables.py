@@ -1,0 +1,265 @@
+"""The report of `archc check` as a table for people, as Markdown and as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..analysis import Report
+from ..analysis.outline import Line, outline
+from .cells import applied, clean, commas, ratio, receptive, short, size
+
+HEAD = ("layer", "operator", "output", "params", "MACs", "receptive field")
+_RIGHT = (False, False, True, True, True, True)
+_MIN_OPERATOR = 16
+
+DIM, BOLD, GREEN, RED, CYAN = "2", "1", "32", "31", "36"
+
+
+class Claim(Protocol):
+    """What is shown of a claim."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def holds(self) -> bool: ...
+    @property
+    def expected(self) -> object: ...
+    @property
+    def actual(self) -> object: ...
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def line(self) -> int: ...
+
+
+@dataclass(slots=True)
+class _Cells:
+    texts: tuple[str, ...]
+    style: str = ""
+
+
+# ---------------------------------------------------------------------- terminal
+
+
+def table(
+    report: Report,
+    unfold: bool = False,
+    color: bool = False,
+    width: int = 100,
+    claims: Sequence[Claim] = (),
+) -> str:
+    """The report for a terminal of the given width; ends with a line break.
+
+    Blocks are one line each and repetitions are said once; `unfold` shows every layer.
+    """
+    paint: Callable[[str, str], str] = _paint if color else _plain
+    out = [paint(BOLD, clean(report.name)), ""]
+    rows = _body(report, unfold)
+    widths = _widths(rows, width)
+    out.append(paint(DIM, _line(HEAD, widths)))
+    out += [_line(row.texts, widths, row.style, paint) for row in rows]
+    out += ["", *_totals(report, paint)]
+    if claims:
+        out += ["", *_claims(claims, paint)]
+    return "\n".join(line.rstrip() for line in out) + "\n"
+
+
+def _body(report: Report, unfold: bool) -> list[_Cells]:
+    rows = [
+        _Cells((clean(name), "", size(shape), "", "", ""), CYAN) for name, shape in report.inputs
+    ]
+    rows += [_cells(line) for line in outline(report, unfold)]
+    return rows
+
+
+def _cells(line: Line) -> _Cells:
+    indent = "  " * line.level
+    seen = receptive(line.last.receptive_field)
+    shapes = [line.last.shape] if hasattr(line.last, "op") else line.last.shapes
+    shape = ", ".join(size(s) for s in shapes)
+    params = commas(line.params) if line.params else ""
+    macs = short(line.macs) if line.macs else ""
+    if line.more:
+        name = f"{indent}… {clean(line.last.path)}"
+        above = "the line above" if line.span == 1 else f"the {line.span} lines above"
+        return _Cells((name, f"{above}, ×{line.times} more", shape, params, macs, seen), DIM)
+    name = indent + clean(line.row.path)
+    if line.times > 1:
+        name = f"{name} … {clean(line.last.path)}  ×{line.times}"
+    texts = (name, applied(line.row), shape, params, macs, seen)
+    return _Cells(texts, DIM if line.row.training else "")
+
+
+def _widths(rows: list[_Cells], width: int) -> list[int]:
+    """Column widths; the operator's column gives way where the terminal is narrow."""
+    widths = [max([len(HEAD[i]), *(len(row.texts[i]) for row in rows)]) for i in range(len(HEAD))]
+    over = sum(widths) + 2 * (len(widths) - 1) - width
+    if over > 0:
+        widths[1] = max(min(_MIN_OPERATOR, widths[1]), widths[1] - over)
+    return widths
+
+
+def _line(
+    texts: Sequence[str],
+    widths: list[int],
+    style: str = "",
+    paint: Callable[[str, str], str] | None = None,
+) -> str:
+    parts = []
+    for text, width, right in zip(texts, widths, _RIGHT, strict=True):
+        cut = text if len(text) <= width else text[: width - 1] + "…"
+        parts.append(cut.rjust(width) if right else cut.ljust(width))
+    joined = "  ".join(parts).rstrip()
+    return paint(style, joined) if paint is not None and style else joined
+
+
+def _totals(report: Report, paint: Callable[[str, str], str]) -> list[str]:
+    facts = [(name, text) for name, text in figures(report)]
+    width = max(len(name) for name, _ in facts)
+    return [f"{paint(DIM, name.ljust(width))}  {text}" for name, text in facts]
+
+
+def figures(report: Report) -> list[tuple[str, str]]:
+    """The totals, each with what it means."""
+    params = f"{commas(report.params)} trainable"
+    if report.frozen:
+        params += f", {commas(report.frozen)} frozen"
+    if report.buffers:
+        params += f"; buffers {commas(report.buffers)}"
+    facts = [
+        ("params", params),
+        ("MACs", f"{short(report.macs)} = {commas(report.macs)} per sample, biases not counted"),
+        ("FLOPs", f"{short(report.flops)} = 2 x MACs"),
+        ("depth", f"{report.depth} weight layers on the longest path"),
+        ("neurons", f"{commas(report.neurons)} output units of weight layers"),
+        ("memory", f"{_bytes(report.memory)} for one inference, float32, batch 1"),
+    ]
+    facts += _seen(report)
+    apart = report.auxiliary
+    if apart.params or apart.macs:
+        names = ", ".join(sorted(report.training_outputs))
+        text = f"{commas(apart.params)} params, {short(apart.macs)} MACs for {clean(names)}"
+        facts.append(("training", f"{text}; in none of the above"))
+    return facts
+
+
+def _seen(report: Report) -> list[tuple[str, str]]:
+    """The receptive field of the output; where that is all, of the last layer that sees less."""
+    seen = report.receptive_field
+    if seen is None:
+        return []
+    facts: list[tuple[str, str]] = []
+    local = report.local_field if seen.whole else ("the output", seen)
+    if local is not None:
+        at, field = local
+        axes = [axis for axis in field.axes if axis is not None]
+        pads = [str(axis.padding) for axis in axes]
+        pad = pads[0] if len(set(pads)) == 1 else " x ".join(pads)
+        text = f"{receptive(field)} (size / stride) at {clean(at)}, padding {pad}"
+        if any(axis.holes for axis in axes):
+            text += ", with holes"
+        facts.append(("receptive field", text))
+    if seen.whole:
+        facts.append(("" if facts else "receptive field", "an output unit sees the whole input"))
+    return facts
+
+
+def _bytes(count: int) -> str:
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} bytes"
+
+
+def _claims(claims: Iterable[Claim], paint: Callable[[str, str], str]) -> list[str]:
+    lines = []
+    for claim in claims:
+        mark = paint(GREEN, "✓") if claim.holds else paint(RED, "✗")
+        text = f"{mark} {clean(claim.text)}"
+        if not claim.holds:
+            text += paint(RED, f"   is {clean(str(claim.actual))}")
+        if claim.source:
+            text += paint(DIM, f"   {clean(claim.source)}")
+        lines.append(text)
+    return lines
+
+
+def _paint(style: str, text: str) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if style else text
+
+
+def _plain(style: str, text: str) -> str:
+    return text
+
+
+# ---------------------------------------------------------------------- Markdown, CSV
+
+
+def markdown(report: Report, unfold: bool = False, claims: Sequence[Claim] = ()) -> str:
+    """The same table in Markdown."""
+    out = [f"## {_escaped(report.name)}", "", _piped(HEAD)]
+    out.append(_piped(["---:" if right else "---" for right in _RIGHT]))
+    for row in _body(report, unfold):
+        name = row.texts[0]
+        indent = "&nbsp;" * (len(name) - len(name.lstrip(" ")))
+        cells = [indent + _escaped(name.lstrip(" ")), *map(_escaped, row.texts[1:])]
+        out.append(_piped(cells))
+    out += ["", *(f"- {name or 'output'}: {_escaped(text)}" for name, text in figures(report))]
+    if claims:
+        out.append("")
+    for claim in claims:
+        text = f"- {'✓' if claim.holds else '✗'} {_escaped(claim.text)}"
+        if not claim.holds:
+            text += f" (is {_escaped(str(claim.actual))})"
+        out.append(f"{text} ({_escaped(claim.source)})" if claim.source else text)
+    return "\n".join(out) + "\n"
+
+
+def _piped(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it stands."""
+    return "".join("\\" + c if c in "\\`*_[]<>|#~" else c for c in clean(text))
+
+
+CSV_HEAD = (
+    "network", "path", "op", "arguments", "inputs", "output", "params", "frozen", "macs",
+    "neurons", "receptive_field", "smallest", "stride", "padding", "training", "file", "line",
+)  # fmt: skip
+
+
+def csv(reports: Iterable[Report]) -> str:
+    """Every layer of some networks, one record each, blocks unrolled; a header comes first."""
+    import csv as writer
+    import io
+
+    out = io.StringIO()
+    records = writer.writer(out, lineterminator="\n")
+    records.writerow(CSV_HEAD)
+    for report in reports:
+        for row in report.layers():
+            axes = row.receptive_field.axes if row.receptive_field else ()
+            records.writerow([
+                report.name,
+                row.path,
+                row.op,
+                applied(row),
+                " ".join(row.inputs),
+                "x".join(map(str, row.shape)),
+                row.params,
+                row.frozen,
+                row.macs,
+                row.neurons,
+                "x".join("all" if a is None else str(a.size) for a in axes),
+                "x".join("all" if a is None else str(a.smallest) for a in axes),
+                "x".join("" if a is None else ratio(a.stride) for a in axes),
+                "x".join("" if a is None else str(a.padding) for a in axes),
+                "yes" if row.training else "",
+                row.site.file,
+                row.site.line,
+            ])  # fmt: skip
+    return out.getvalue()
