@@ -19,13 +19,11 @@ from typing import ClassVar
 EMPTY = (1, 0)
 """The interval that holds nothing."""
 
-_MAX_STEPS = 4096  # of a search in `Scatter.reads`; beyond it the hull is given
-
 
 class Geometry:
     """One axis of an operator. `whole`: every unit sees the whole axis; `gate`: it does so only
     through a gate or a statistic, and `reads` gives the local part; `holes`: some units inside the
-    interval are not read."""
+    interval are not read. Both ends of `reads(u, u)` never decrease with u."""
 
     whole: ClassVar[bool] = False
     gate: ClassVar[bool] = False
@@ -170,7 +168,8 @@ class SameWindow(Window):
 class Scatter(Geometry):
     """Transposed convolution: input i is spread over outputs i * stride - lo + dilation * tap.
 
-    `lo` and `hi` are cut off at the ends; `extra` is added after (`output_padding`).
+    `lo` and `hi` are cut off at the ends; `extra` is added after (`output_padding`). With a
+    dilation, `reads` includes inputs whose taps pass a unit by, so that its ends never decrease.
     """
 
     kernel: int
@@ -198,23 +197,7 @@ class Scatter(Geometry):
         reach = self.dilation * (self.kernel - 1)
         first = -((reach - lo - self.lo) // self.stride)  # smallest i that ends at lo or later
         last = (hi + self.lo) // self.stride  # largest i that begins at hi or earlier
-        if self.dilation == 1:
-            return (first, last) if first <= last else EMPTY
-        if hi - lo + 1 >= self.dilation:
-            return first, last
-        if last - first >= _MAX_STEPS:
-            return first, last
-        while first <= last and not self._meets(first, lo, hi):
-            first += 1
-        while first <= last and not self._meets(last, lo, hi):
-            last -= 1
         return (first, last) if first <= last else EMPTY
-
-    def _meets(self, i: int, lo: int, hi: int) -> bool:
-        """Does a tap of input i fall into [lo, hi]?"""
-        start = i * self.stride - self.lo
-        tap = max(0, -((start - lo) // self.dilation))
-        return tap < self.kernel and start + tap * self.dilation <= hi
 
     def formula(self, n: int) -> str:
         pads = f"2·{self.lo}" if self.lo == self.hi else f"{self.lo} - {self.hi}"
@@ -230,8 +213,9 @@ class Sample(Geometry):
     """Resampling: output u is read at (num * u + shift) / den on the input's axis.
 
     `taps`: 1 takes the unit below that place (nearest), 2 the two around it (linear), 4 the four
-    around it (cubic); a place that falls on a unit needs that unit alone. `out`, if given, is the
-    output size; otherwise it is n * den // num: the place moves one input unit per `den / num`.
+    around it (cubic). A place that falls on a unit needs that unit alone; for cubic its neighbours
+    are included, so that the ends of `reads` never decrease. `out`, if given, is the output size;
+    otherwise it is n * den // num.
     """
 
     num: int
@@ -242,7 +226,8 @@ class Sample(Geometry):
 
     @property
     def holes(self) -> bool:
-        return self.num > self.taps * self.den
+        some_exact = self.shift % gcd(self.num, self.den) == 0
+        return self.num > self.taps * self.den or (self.taps == 4 and some_exact)
 
     @property
     def period(self) -> tuple[int, int]:
@@ -255,18 +240,15 @@ class Sample(Geometry):
         common = gcd(self.num, self.den)
         return n * (self.den // common) // (self.num // common)
 
-    def _unit(self, u: int) -> tuple[int, int]:
-        below, rest = divmod(self.num * u + self.shift, self.den)
-        if self.taps == 1 or rest == 0:
-            return below, below
-        return below - self.taps // 2 + 1, below + self.taps // 2
-
     def reads(self, lo: int, hi: int) -> tuple[int, int]:
         if lo > hi:
             return EMPTY
-        # A unit that falls on the grid reads less than its neighbour: two at each end decide.
-        first = min(self._unit(lo)[0], self._unit(min(lo + 1, hi))[0])
-        return first, max(self._unit(hi)[1], self._unit(max(hi - 1, lo))[1])
+        first = (self.num * lo + self.shift) // self.den
+        last = self.num * hi + self.shift
+        if self.taps == 1:
+            return first, last // self.den
+        beyond = self.taps // 2 - 1
+        return first - beyond, -(-last // self.den) + beyond
 
     def formula(self, n: int) -> str | None:
         if self.out is not None:

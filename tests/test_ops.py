@@ -1,0 +1,223 @@
+"""Every operator against PyTorch: shape, state_dict, multiply-accumulates, what a unit reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic_core import to_json
+
+from archc.ops import FAMILIES, Op, OpError, operator
+from archc.ops.kinds import PADDING_WORDS
+from tests.support.op_cases import CASES, Case
+from tests.support.torch_ops import Running, inputs, macs, positive, seen
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _double() -> Iterator[None]:
+    """Double precision: places between units come out exact."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+ALL = [name for members in FAMILIES.values() for name in members]
+
+
+def _id(case: Case) -> str:
+    op, args, shapes = case
+    text = ",".join(f"{k}={v}" for k, v in args.items())
+    return f"{op}({text})@{'x'.join(map(str, shapes[0]))}"[:90]
+
+
+def _make(case: Case) -> tuple[Op, list[tuple[int, ...]]]:
+    name, args, shapes = case
+    hidden = {k: v for k, v in args.items() if k in operator(name).hidden}
+    op = operator(name).make({k: v for k, v in args.items() if k not in hidden})
+    if hidden:
+        op = operator(name).model_validate({**op.given(), **hidden})
+    op.check(*shapes)
+    return op, shapes
+
+
+def _agrees(op: Op, shapes: list[tuple[int, ...]]) -> None:
+    """All that can be compared for one operator on inputs of these shapes."""
+    running = Running(op.torch(*shapes))
+    _state(op, shapes, running)
+    xs = inputs(op, shapes, batch=2)
+    if running.module is not None:
+        running.module.eval()
+    with torch.no_grad():
+        ys = running(*xs)
+        listed = list(ys) if isinstance(ys, (tuple, list)) else [ys]
+        assert [tuple(y.shape[1:]) for y in listed] == [tuple(s) for s in op.outputs(*shapes)]
+        if running.module is not None and running.form.function is not None:
+            other = running.by_module(*xs)
+            torch.testing.assert_close(other, ys)
+    assert macs(running, *(x[:1] for x in xs)) == op.macs(*shapes)
+    _reads(op, shapes, running)
+
+
+def _state(op: Op, shapes: list[tuple[int, ...]], running: Running) -> None:
+    expected = {**op.weights(shapes[0]), **op.buffers(shapes[0])}
+    state = running.module.state_dict() if running.module is not None else {}
+    assert {k: tuple(v.shape) for k, v in state.items()} == expected
+    assert list(state) == list(expected)
+    assert sum(v.numel() for k, v in state.items() if k in op.weights(shapes[0])) == (
+        op.count_weights(shapes[0])
+    )
+    if running.module is not None:
+        trained = {p.requires_grad for p in running.module.parameters()}
+        assert trained <= {not op.is_frozen}
+
+
+def _reads(op: Op, shapes: list[tuple[int, ...]], running: Running) -> None:
+    """What units change when one row of an input changes: within what is stated, and all of it."""
+    positive(running.module)
+    out = op.outputs(*shapes)[0]
+    reads = op.reads(*shapes)
+    assert len(reads) == len(shapes)
+    for which, axes in enumerate(reads[:3]):
+        if axes is None or op.op == "unpool" and which == 1:
+            continue
+        for axis, geometry in enumerate(axes):
+            n = shapes[which][axis + 1]
+            depends = seen(op, running, shapes, which, axis)
+            if geometry.whole or len(out) == 1:
+                assert geometry.whole and depends.all()
+                continue
+            for unit in range(out[axis + 1]):
+                changed = depends[:, unit].nonzero().flatten().tolist()
+                low, high = geometry.reads(unit, unit)
+                inside = [i for i in range(max(low, 0), min(high, n - 1) + 1)]
+                if geometry.gate:
+                    assert set(inside) <= set(changed)
+                elif _wraps(op) and (low < 0 or high >= n):
+                    assert set(inside) <= set(changed)  # the border repeats the input
+                elif geometry.holes:
+                    assert set(changed) <= set(inside)
+                else:
+                    assert changed == inside, (geometry, unit)
+
+
+def _wraps(op: Op) -> bool:
+    return getattr(op, "pad_mode", "zeros") != "zeros" or (
+        op.op == "pad" and getattr(op, "by", "") != "zeros"
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=_id)
+def test_agrees_with_pytorch(case: Case) -> None:
+    torch.manual_seed(0)
+    _agrees(*_make(case))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_parameter_and_rank_has_a_case(name: str) -> None:
+    cls = operator(name)
+    mine = [(args, shapes) for op, args, shapes in CASES if op == name]
+    ranks = {len(shapes[0]) - 1 for _, shapes in mine}
+    if not (name == "linear"):
+        assert ranks == set(cls.ranks)
+    assert {k for args, _ in mine for k in args} >= set(cls.parameters())
+
+
+@pytest.mark.parametrize("case", CASES, ids=_id)
+def test_given_makes_it_again(case: Case) -> None:
+    op, _ = _make(case)
+    assert type(op).model_validate(op.given()) == op
+    dumped = type(op).model_validate_json(to_json(op.given()))
+    assert dumped == op and hash(dumped) == hash(op)
+    assert set(op.given()) <= {*type(op).parameters(), *type(op).hidden}
+
+
+# ---------------------------------------------------------------------------- random ones
+
+_few = settings(
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+_shape = st.sampled_from([(4, 19), (4, 9, 12), (4, 16, 7), (2, 6, 5, 7)])
+
+
+def _try(name: str, args: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """Compare with PyTorch: what is refused is refused by PyTorch too, what is taken agrees."""
+    try:
+        op = operator(name).make(args)
+    except OpError as error:
+        assert error.code == "E0312"
+        return
+    try:
+        op.check(shape)
+    except OpError as error:
+        assert error.code in {"E0312", "E0402", "E0403", "E0404", "E0408"}
+        if error.code == "E0312" or name == "pad":  # PyTorch crops where padding is negative
+            return
+        with pytest.raises((RuntimeError, ValueError, IndexError)):
+            result = Running(op.torch(shape))(torch.rand(2, *shape))
+            assert result.numel()
+        return
+    _agrees(op, [shape])
+
+
+@_few
+@given(
+    shape=_shape,
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 4),
+    dilation=st.integers(1, 3),
+    pad=st.one_of(st.integers(0, 4), st.sampled_from(PADDING_WORDS)),
+    groups=st.sampled_from([1, 2]),
+)
+def test_random_conv(shape: Any, **args: Any) -> None:
+    _try("conv", {"channels": 2, **args}, shape)
+
+
+@_few
+@given(
+    shape=_shape,
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 4),
+    dilation=st.integers(1, 3),
+    pad=st.one_of(st.integers(0, 3), st.sampled_from(PADDING_WORDS)),
+    output_pad=st.integers(0, 2),
+)
+def test_random_conv_transpose(shape: Any, **args: Any) -> None:
+    _try("conv_transpose", {"channels": 2, **args}, shape)
+
+
+@_few
+@given(
+    shape=_shape,
+    kernel=st.integers(1, 5),
+    stride=st.one_of(st.none(), st.integers(1, 4)),
+    dilation=st.integers(1, 2),
+    pad=st.one_of(st.integers(0, 3), st.sampled_from(PADDING_WORDS)),
+    ceil=st.booleans(),
+    by=st.sampled_from(["max", "avg", "sum"]),
+)
+def test_random_pool(shape: Any, **args: Any) -> None:
+    _try("pool", {k: v for k, v in args.items() if v is not None}, shape)
+
+
+@_few
+@given(shape=_shape, data=st.data())
+def test_random_resize(shape: Any, data: Any) -> None:
+    rank = len(shape) - 1
+    to = data.draw(st.tuples(*[st.integers(1, 14)] * rank))
+    kind = data.draw(st.sampled_from(["pool", "pad", "crop", "upsample"]))
+    args: dict[str, Any] = {"to": to}
+    if kind == "pool":
+        args["by"] = data.draw(st.sampled_from(["max", "avg"]))
+    elif kind == "upsample":
+        args["by"] = data.draw(
+            st.sampled_from(["nearest", {1: "linear", 2: "bilinear", 3: "trilinear"}[rank]])
+        )
+        args["align_corners"] = args["by"] != "nearest" and data.draw(st.booleans())
+    _try(kind, args, shape)
