@@ -1,5 +1,45 @@
 """Text of a .arch file to its syntax tree."""
 
-from .parser import parse
+from __future__ import annotations
 
-__all__ = ["parse"]
+from ..diagnostics import Diagnostics
+from ..source import Source
+from . import tree
+from .load import MAX_BYTES, read
+from .parser import Rejected, parse_plain
+from .tokens import Tokens, scan
+
+__all__ = ["MAX_BYTES", "parse", "parse_expr", "read"]
+
+
+def parse(source: Source, diagnostics: Diagnostics) -> tree.File:
+    """The tree of a text. Never fails: what could not be read is left out and reported (E01).
+
+    `File.broken` holds the names that the text left out would have declared, and `incomplete` marks
+    the bodies it was left out of, so that nobody complains about what is not there.
+    """
+    tokens = scan(source)
+    if len(tokens) and not tokens.reports:
+        try:
+            declarations, docs = parse_plain(source, tokens, "start")
+        except Rejected:
+            pass
+        else:
+            before = tokens.starts[0]
+            return tree.File(source, docs.of_file(before), declarations, docs.all())
+    from .recover import parse_broken
+
+    return parse_broken(source, tokens, diagnostics)
+
+
+def parse_expr(source: Source, diagnostics: Diagnostics) -> tree.Expr | None:
+    """A text that is one expression, as in `--set depths=[3,4,23,3]`; None if it is not (E01)."""
+    tokens = scan(source)
+    try:
+        value: tree.Expr = parse_plain(source, tokens, "expr")[0]
+        return value
+    except Rejected:
+        from .recover import broken_expression
+
+        broken_expression(source, tokens, diagnostics)
+        return None

@@ -17,8 +17,8 @@ from .tokens import Tokens
 
 # Rules that put one level of nesting around their children.
 NESTING = frozenset(
-    "negation neg pow index call attr ternary list comprehension list_type group repeat for_stage"
-    " skip via_stage if_stage if_stmt for_stmt".split()
+    "negation neg pow index call attr ternary list comprehension list_type label apply group repeat"
+    " for_stage skip via_stage if_stage if_stmt for_stmt".split()
 )
 
 Parts = tuple[str | tree.Expr, ...]
@@ -100,10 +100,13 @@ class Builder:
     def claims(self, start: int, end: int, *claims: tree.Expect) -> tuple[tree.Expect, ...]:
         return claims
 
-    def recipe(self, start: int, end: int, name: int, network: Any, *settings: Any) -> tree.Recipe:
+    def recipe(self, start: int, end: int, name: int, network: Any, settings: Any) -> tree.Recipe:
         target = None if network is None else self.ident(network)
         doc = self.docs.above(start)
         return tree.Recipe(self.span(start, end), self.ident(name), target, settings, doc)
+
+    def settings(self, start: int, end: int, *settings: tree.Setting) -> tuple[tree.Setting, ...]:
+        return settings
 
     def setting(self, start: int, end: int, path: Any, value: Any) -> tree.Setting:
         return tree.Setting(self.span(start, end), path, value)
@@ -233,7 +236,7 @@ class Builder:
         return tree.Attr(self.span(start, end), base, self.ident(name))
 
     def number(self, start: int, end: int, token: int) -> tree.Number:
-        text = self.source.text[start:end]
+        text = self.tokens.name(token)
         return tree.Number(self.span(start, end), number_value(text), text)
 
     def string(self, start: int, end: int, token: int) -> tree.String:

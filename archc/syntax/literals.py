@@ -48,3 +48,56 @@ def number_value(text: str) -> int | float:
     if digits and (value == 0 or not math.isfinite(value)):
         raise BadNumber("it is too close to zero")
     return value
+
+
+class BracesError(ValueError):
+    """A brace in a string that is not closed or closes nothing; `offset` is where it stands."""
+
+    def __init__(self, offset: int, opens: bool) -> None:
+        super().__init__(offset)
+        self.offset = offset
+        self.opens = opens
+
+
+def split_braces(text: str, start: int, end: int) -> list[str | tuple[int, int]]:
+    """The parts of a string from `start` to `end`: plain text, and ranges of expressions in braces.
+
+    `{{` and `}}` are plain braces. Raises BracesError.
+    """
+    if text.find("{", start, end) < 0 and text.find("}", start, end) < 0:
+        return [text[start:end]]
+    parts: list[str | tuple[int, int]] = []
+    plain: list[str] = []
+    at = start
+    while at < end:
+        sign = text[at]
+        if sign in "{}" and at + 1 < end and text[at + 1] == sign:
+            plain.append(sign)
+            at += 2
+        elif sign == "}":
+            raise BracesError(at, opens=False)
+        elif sign == "{":
+            close = _closing_brace(text, at, end)
+            if plain:
+                parts.append("".join(plain))
+                plain = []
+            parts.append((at + 1, close))
+            at = close + 1
+        else:
+            plain.append(sign)
+            at += 1
+    if plain or not parts:
+        parts.append("".join(plain))
+    return parts
+
+
+def _closing_brace(text: str, at: int, end: int) -> int:
+    depth = 0
+    for place in range(at, end):
+        if text[place] == "{":
+            depth += 1
+        elif text[place] == "}":
+            depth -= 1
+            if depth == 0:
+                return place
+    raise BracesError(at, opens=True)

@@ -1,125 +1,212 @@
-"""The LALR(1) driver."""
+"""The LALR(1) driver: tokens to the tree, without recursion.
+
+A text is first parsed for what it most often is, one without mistakes. Only if that fails is it
+parsed again with brackets arranged and recovery (`recover.py`), which is where mistakes are named.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple, Protocol
 
-from ..diagnostics import Diagnostics
-from ..source import Source, Span
+from ..source import Source
 from . import tree
-from .build import NESTING, Builder
+from .brackets import MAX_NESTING
+from .build import NESTING, Builder, Parts
 from .docs import Docs
-from .tables import SPREAD, load
+from .literals import BracesError, split_braces
+from .tables import ABSENT, SPREAD, load
 from .tokens import Tokens, scan
 
 
-class SyntaxFailure(Exception):
-    pass
+class Rejected(Exception):
+    """The text cannot be parsed."""
 
 
-def run(tokens: Tokens, builder: Builder, start: str) -> Any:
-    tables = load()
-    actions, gotos, rules = tables.actions, tables.gotos, tables.rules
-    methods = [getattr(builder, r.action) if r.action else None for r in rules]
-    first, accepting = tables.starts[start]
-    states = [first]
-    values: list[Any] = []
-    begins: list[int] = []
-    ends: list[int] = []
-    kinds = [*tokens.kinds, tables.end]
-    token_starts, token_ends = tokens.starts, tokens.ends
-    i = 0
-    total = len(tokens)
-    while True:
-        kind = kinds[i]
-        action = actions[states[-1]].get(kind)
-        if action is None:
-            raise SyntaxFailure(i)
-        if action >= 0:
-            states.append(action)
-            values.append(i)
-            begins.append(token_starts[i])
-            ends.append(token_ends[i])
-            i += 1
-            continue
-        rule = rules[~action]
-        size = rule.size
-        if rule.passes and size == 1:
-            states.pop()
-            states.append(gotos[states[-1]][rule.origin])
-        else:
-            if size:
-                begin, end = begins[-size], ends[-1]
-                base = len(values) - size
-                children: list[Any] = []
-                for place in rule.template:
-                    if place >= 0:
-                        children.append(values[base + place])
-                    elif place == -1:
-                        children.append(None)
-                    else:
-                        children.extend(values[base + SPREAD - place])
-                if rule.passes:
-                    value = children[0]
-                else:
-                    method = methods[~action]
-                    if method is None:
-                        if rule.template[0] == SPREAD:
-                            value = values[base]
-                            value.extend(children[len(value):])
-                        else:
-                            value = children
-                    else:
-                        value = method(begin, end, *children)
-                del states[-size:], values[-size:], begins[-size:], ends[-size:]
+class Lost(Exception):
+    """An action failed and has reported why."""
+
+
+class Reduction(NamedTuple):
+    """A rule as the driver applies it."""
+
+    size: int
+    origin: int
+    method: str  # of Builder; "" to pass a value on, or to collect a list
+    passes: bool
+    nests: bool
+    grows: bool  # a list helper that starts with its own list
+    plain: bool  # every child is taken as it is, in order
+    template: tuple[int, ...]
+
+
+@cache
+def reductions() -> tuple[Reduction, ...]:
+    made = []
+    for rule in load().rules:
+        whole = rule.template == tuple(range(rule.size))
+        grows = not rule.passes and rule.action == "" and rule.template[0] == SPREAD
+        template = rule.template[1:] if grows else rule.template
+        nests = rule.action in NESTING or (rule.passes and rule.size > 1)
+        made.append(
+            Reduction(
+                rule.size, rule.origin, rule.action, rule.passes, nests, grows, whole, template
+            )
+        )
+    return tuple(made)
+
+
+class Watcher(Protocol):
+    """What recovery needs to know and may change."""
+
+    def shifting(self, driver: Driver, token: int) -> bool:
+        """Before a token is shifted; False if it must not stand here."""
+
+    def shifted(self, driver: Driver, token: int) -> None:
+        """After a token was shifted."""
+
+    def stuck(self, driver: Driver, token: int) -> int:
+        """No action for a token: the token to go on at, with the stacks changed. Or Rejected."""
+
+    def lost(self, driver: Driver, token: int) -> int:
+        """An action failed before a token was reached: as `stuck`, but reported already."""
+
+    def too_deep(self, driver: Driver, token: int, start: int, end: int) -> int:
+        """A node from `start` to `end` is nested too deeply: as `stuck`."""
+
+
+class Driver:
+    """The stacks of one run over a range of tokens."""
+
+    def __init__(self, tokens: Tokens, builder: Builder, watcher: Watcher | None = None) -> None:
+        self.tokens = tokens
+        self.builder = builder
+        self.watcher = watcher
+        self.states: list[int] = []
+        # Per state but the first: the value of its symbol, its range, its depth of nesting.
+        self.values: list[Any] = []
+        self.begins: list[int] = []
+        self.ends: list[int] = []
+        self.depths: list[int] = []
+
+    def run(self, start: str, first: int, stop: int) -> Any:
+        """The value of the tokens from `first` to `stop`. Raises Rejected."""
+        tables = load()
+        actions, gotos, rules = tables.actions, tables.gotos, reductions()
+        initial, accepting = tables.starts[start]
+        states = self.states = [initial]
+        end = tables.end
+        kinds, starts, ends = self.tokens.kinds, self.tokens.starts, self.tokens.ends
+        watcher = self.watcher
+        token = first
+        while True:
+            kind = kinds[token] if token < stop else end
+            action = actions[states[-1]].get(kind)
+            if action is None:
+                if watcher is None:
+                    raise Rejected
+                token = watcher.stuck(self, token)
+            elif action >= 0:
+                if watcher is not None and not watcher.shifting(self, token):
+                    token = watcher.stuck(self, token)
+                    continue
+                states.append(action)
+                self.values.append(token)
+                self.begins.append(starts[token])
+                self.ends.append(ends[token])
+                self.depths.append(0)
+                if watcher is not None:
+                    watcher.shifted(self, token)
+                token += 1
             else:
-                begin = end = token_starts[i] if i < total else 0
-                value = methods[~action](begin, end)
-            states.append(gotos[states[-1]][rule.origin])
-            values.append(value)
-            begins.append(begin)
-            ends.append(end)
-        if kind == tables.end and states[-1] == accepting:
-            return values[-1]
+                rule = rules[~action]
+                if rule.passes and rule.size == 1:
+                    states.pop()
+                    states.append(gotos[states[-1]][rule.origin])
+                else:
+                    token = self._reduce(rule, gotos, token)
+                if kind == end and states[-1] == accepting:
+                    return self.values[-1]
 
-
-def parts(source: Source, start: int, end: int) -> tuple[Any, ...]:
-    found: list[Any] = []
-    text = source.text
-    plain = ""
-    at = start
-    while at < end:
-        c = text[at]
-        if c in "{}" and text[at + 1 : at + 2] == c and at + 1 < end:
-            plain += c
-            at += 2
-        elif c == "{":
-            close = text.find("}", at, end)
-            if plain:
-                found.append(plain)
-            plain = ""
-            tokens = scan(source, at + 1, close)
-            builder = Builder(source, tokens, Docs(source, []), lambda a, b: parts(source, a, b))
-            found.append(run(tokens, builder, "expr"))
-            at = close + 1
+    def _reduce(self, rule: Reduction, gotos: tuple[dict[int, int], ...], token: int) -> int:
+        """Replace the symbols of a rule by its value; the token to go on at."""
+        size = rule.size
+        begins, ends, depths, values = self.begins, self.ends, self.depths, self.values
+        if size:
+            begin, end, depth = begins[-size], ends[-1], max(depths[-size:])
         else:
-            plain += c
-            at += 1
-    if plain or not found:
-        found.append(plain)
-    return tuple(found)
+            begin = end = self.tokens.starts[0] if len(self.tokens) else self.tokens.end
+            depth = 0
+        if rule.nests:
+            depth += 1
+            if depth > MAX_NESTING:
+                if self.watcher is None:
+                    raise Rejected
+                return self.watcher.too_deep(self, token, begin, end)
+        try:
+            value = self._value(rule, begin, end)
+        except Lost:
+            if self.watcher is None:
+                raise Rejected from None
+            return self.watcher.lost(self, token)
+        if size:
+            del self.states[-size:], values[-size:], begins[-size:], ends[-size:], depths[-size:]
+        self.states.append(gotos[self.states[-1]][rule.origin])
+        values.append(value)
+        begins.append(begin)
+        ends.append(end)
+        depths.append(depth)
+        return token
+
+    def _value(self, rule: Reduction, begin: int, end: int) -> Any:
+        values = self.values
+        base = len(values) - rule.size
+        if rule.plain:
+            children = values[base:]
+        else:
+            children = []
+            for place in rule.template:
+                if place >= 0:
+                    children.append(values[base + place])
+                elif place == ABSENT:
+                    children.append(None)
+                else:
+                    children.extend(values[base + SPREAD - place])
+        if rule.method:
+            return getattr(self.builder, rule.method)(begin, end, *children)
+        if rule.passes:
+            return children[0]
+        if rule.grows:
+            grown = values[base]
+            grown.extend(children)
+            return grown
+        return children
+
+    def truncate(self, height: int) -> None:
+        """Forget all states but the first `height`."""
+        del self.states[height:], self.values[height - 1 :], self.begins[height - 1 :]
+        del self.ends[height - 1 :], self.depths[height - 1 :]
 
 
-def parse(source: Source, diagnostics: Diagnostics) -> tree.File:
-    tokens = scan(source, 0, len(source.text))
+def parse_plain(source: Source, tokens: Tokens, start: str) -> tuple[Any, Docs]:
+    """The tree of tokens without mistakes, and the comments around it. Raises Rejected."""
+    if tokens.reports:
+        raise Rejected
     docs = Docs(source, tokens.comments)
-    builder = Builder(source, tokens, docs, lambda a, b: parts(source, a, b))
-    try:
-        declarations = run(tokens, builder, "start")
-    except SyntaxFailure as failure:
-        i = failure.args[0]
-        a = tokens.starts[i] if i < len(tokens) else len(source.text)
-        diagnostics.error("E0101", "unexpected text", Span(source, a, a))
-        declarations = ()
-    before = tokens.starts[0] if len(tokens) else len(source.text)
-    return tree.File(source, docs.of_file(before), declarations, docs.all(), frozenset())
+
+    def interpolate(first: int, last: int) -> Parts:
+        parts: list[str | tree.Expr] = []
+        try:
+            pieces = split_braces(source.text, first, last)
+        except BracesError:
+            raise Rejected from None
+        for piece in pieces:
+            if isinstance(piece, str):
+                parts.append(piece)
+            else:
+                inner = scan(source, *piece)
+                parts.append(parse_plain(source, inner, "expr")[0])
+        return tuple(parts)
+
+    builder = Builder(source, tokens, docs, interpolate)
+    return Driver(tokens, builder).run(start, 0, len(tokens)), docs

@@ -20,6 +20,9 @@ STORED = HERE / "arch.json"
 ABSENT = -1
 SPREAD = -2  # SPREAD - i: the children that helper rule number i collected
 
+STARTS = ("start", "expr", "body", "claims", "settings")
+LISTS = tuple(f"__{name}_star_" for name in STARTS)
+
 
 class Rule(NamedTuple):
     """One production. `template` says which symbols become the action's arguments."""
@@ -43,11 +46,17 @@ class Tables(NamedTuple):
     actions: tuple[dict[int, int], ...]
     gotos: tuple[dict[int, int], ...]
     starts: dict[str, tuple[int, int]]  # start rule -> (first state, accepting state)
+    lists: frozenset[int]  # nonterminals that collect declarations, statements, claims or settings
 
     @property
     def end(self) -> int:
         """The number of the end of text."""
         return len(self.terminals)
+
+    @property
+    def wrong(self) -> int:
+        """The number of text that was reported already; no state has an action for it."""
+        return len(self.terminals) + 1
 
 
 def grammar_path() -> Path:
@@ -82,6 +91,7 @@ def _decode(raw: dict[str, Any]) -> Tables:
         actions=tuple([dict(zip(row[::2], row[1::2], strict=True)) for row in raw["actions"]]),
         gotos=tuple([dict(zip(row[::2], row[1::2], strict=True)) for row in raw["gotos"]]),
         starts={name: (first, last) for name, (first, last) in raw["starts"].items()},
+        lists=frozenset(raw["lists"]),
     )
 
 
@@ -95,7 +105,7 @@ def generate(grammar: str) -> dict[str, Any]:
         grammar,
         parser="lalr",
         lexer="basic",
-        start=["start", "expr", "body"],
+        start=list(STARTS),
         maybe_placeholders=True,
     )
     table: Any = lark.parser.parser._parse_table  # type: ignore[attr-defined]
@@ -142,6 +152,7 @@ def generate(grammar: str) -> dict[str, Any]:
         "starts": {
             name: [first, table.end_states[name]] for name, first in table.start_states.items()
         },
+        "lists": [n for name, n in origins.items() if name.startswith(LISTS)],
     }
 
 

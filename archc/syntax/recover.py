@@ -1,0 +1,339 @@
+"""Parsing on after a mistake, so that each mistake of a text is named and only that.
+
+After an error the rest of its statement is stepped over: up to the next word that begins a statement
+or declaration, or the brace that closes the body. Braces stepped over on the way are parsed by
+themselves, for their own mistakes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from ..diagnostics import Diagnostic, Diagnostics, Label, TooManyErrors
+from ..source import Source, Span
+from . import tree
+from .brackets import BODIES, DECLARATIONS, MAX_NESTING, STATEMENTS, Content, Layout, arrange
+from .build import Builder, Parts
+from .docs import Docs
+from .explain import Situation, explain
+from .literals import BracesError, split_braces
+from .parser import Driver, Lost, Rejected, parse_plain
+from .tables import load
+from .tokens import MAX_REPORTS, Tokens, kinds_of_terminals, scan
+
+ROOT = -1  # stands for the token that opens the whole text
+
+
+class Recovery:
+    """Watches a driver: names what it is stuck on and says where to go on."""
+
+    def __init__(self, layout: Layout, reports: list[Diagnostic]) -> None:
+        self.layout = layout
+        self.tokens = layout.tokens
+        self.reports = reports
+        self.builder = Builder(
+            self.tokens.source, self.tokens, Docs(self.tokens.source, []), self.interpolate
+        )
+        self.builder.broken += layout.cut
+        self.skipped = layout.skipped  # ranges of text that no node stands for
+        self.bodies: deque[int] = deque()  # opening braces in skipped text, to be parsed
+        self.heights: dict[int, int] = {}  # opening brace of a body -> states behind it
+        self.texts = {n: text for text, n in load().literals.items()}
+        self.name = kinds_of_terminals().name
+        self.start = "start"
+
+    # ------------------------------------------------------------------ running
+
+    def run(self, start: str, first: int, stop: int) -> Any:
+        """As Driver.run, with recovery; the value may lack what was skipped. Raises Rejected."""
+        self.start = start
+        driver = Driver(self.tokens, self.builder, self)
+        if start == "start":
+            self.heights[ROOT] = 1
+        try:
+            return driver.run(start, first, stop)
+        except Rejected:
+            listed = self._listed(driver, ROOT)
+            return tuple(driver.values[0]) if start == "start" and listed else ()
+
+    def run_skipped(self) -> None:
+        """Parse the bodies that were stepped over, for the mistakes in them."""
+        while self.bodies and len(self.reports) < MAX_REPORTS:
+            brace = self.bodies.popleft()
+            self.run(self.layout.content[brace], brace, self.layout.match[brace] + 1)
+
+    # ------------------------------------------------------------------ the driver's questions
+
+    def shifting(self, driver: Driver, token: int) -> bool:
+        """A line that begins with `name =` begins a statement, wherever the parser stands."""
+        if self.tokens.kinds[token] != self.name or not self._assigns(token):
+            return True
+        body = self.layout.parent[token]
+        if body not in self.heights or body == ROOT or not self.tokens.first_on_line(token):
+            return True
+        return len(driver.states) == self._base(driver, body)
+
+    def shifted(self, driver: Driver, token: int) -> None:
+        if self.layout.content.get(token) in BODIES:
+            gotos = load().gotos[driver.states[-1]]
+            if not load().lists.isdisjoint(gotos):
+                self.heights[token] = len(driver.states)
+
+    def stuck(self, driver: Driver, token: int) -> int:
+        drop = False
+        if not self._silent(token):
+            body = self._body(token)
+            base = self._base(driver, body)
+            listed = driver.values[base - 2] if self._listed(driver, body) else []
+            content = "top" if body == ROOT else self.layout.content[body]
+            if self.start == "expr":
+                content = "expression"
+            said = explain(Situation(driver, self.layout, token, base, content, listed))
+            self._report(said.diagnostic)
+            drop = said.drops_previous
+        return self._resume(driver, token, drop)
+
+    def lost(self, driver: Driver, token: int) -> int:
+        return self._resume(driver, token)
+
+    def too_deep(self, driver: Driver, token: int, start: int, end: int) -> int:
+        if not self._silent(token):
+            span = Span(self.tokens.source, start, min(end, start + 1))
+            message = f"this is nested more than {MAX_NESTING} deep"
+            help = "name a part of it: a value, a const or a block of its own"
+            self._report(Diagnostic("E0105", message, (Label(span),), (), help))
+        return self._resume(driver, token)
+
+    def _report(self, diagnostic: Diagnostic) -> None:
+        self.reports.append(diagnostic)
+        if len(self.reports) >= 2 * MAX_REPORTS:
+            raise Rejected
+
+    def _silent(self, token: int) -> bool:
+        """Whether a mistake here was reported already: a wrong token, a bracket without an end."""
+        if token >= len(self.tokens):
+            return False
+        if self.tokens.kinds[token] == load().wrong:
+            return True
+        opened = self.layout.parent[token]
+        while opened != ROOT:
+            if opened not in self.layout.match:
+                return True
+            opened = self.layout.parent[opened]
+        return False
+
+    # ------------------------------------------------------------------ going on
+
+    def _body(self, token: int) -> int:
+        """The brace of the innermost body around a token that the parser is in, or ROOT."""
+        if token >= len(self.tokens):
+            return ROOT
+        opened = self.layout.parent[token]
+        while opened != ROOT and opened not in self.heights:
+            opened = self.layout.parent[opened]
+        return opened
+
+    def _listed(self, driver: Driver, body: int) -> bool:
+        """Whether a body has complete statements on the stack."""
+        height = self.heights.get(body, 1)
+        if len(driver.states) <= height:
+            return False
+        gotos = load().gotos[driver.states[height - 1]]
+        return any(gotos.get(n) == driver.states[height] for n in load().lists)
+
+    def _base(self, driver: Driver, body: int) -> int:
+        """How many states stand below the statement that the parser is in."""
+        return self.heights.get(body, 1) + self._listed(driver, body)
+
+    def _resume(self, driver: Driver, token: int, drop_previous: bool = False) -> int:
+        """Forget the statement around a token; the token to go on at."""
+        if self.start == "expr":
+            raise Rejected
+        body = self._body(token)
+        base = self._base(driver, body)
+        tokens = self.tokens
+        here = tokens.starts[token] if token < len(tokens) else tokens.end
+        begin = min(driver.begins[base - 1], here) if len(driver.states) > base else here
+        if drop_previous and self._listed(driver, body) and driver.values[base - 2]:
+            begin = driver.values[base - 2].pop().span.start
+        target = self._next_start(token, body)
+        end = tokens.starts[target] if target < len(tokens) else tokens.end
+        self.skipped.append((begin, end))
+        self.builder.broken.append(begin)
+        driver.truncate(base)
+        return target
+
+    def _next_start(self, token: int, body: int) -> int:
+        """The next token at which a statement of a body begins, or its closing brace."""
+        layout = self.layout
+        content = "top" if body == ROOT else layout.content[body]
+        closing = layout.match[body] if body != ROOT else len(self.tokens)
+        while token < closing:
+            if layout.parent[token] == body and self._begins(token, content):
+                return token
+            partner = layout.match.get(token, -1)
+            if partner > token:
+                if layout.content[token] in BODIES:
+                    self.bodies.append(token)
+                token = partner
+            token += 1
+        return closing
+
+    def _begins(self, token: int, content: Content | str) -> bool:
+        """Whether a statement of a body of some kind (or a declaration) begins at a token."""
+        text = self._text(token)
+        if content == "top":
+            if text == "block":
+                return token + 1 < len(self.tokens) and self.tokens.kinds[token + 1] == self.name
+            return text in DECLARATIONS or text == "default"
+        if content == "claims":
+            return text == "expect"
+        if self._assigns(token):
+            return self._text(token - 1) not in (",", ".")
+        if content == "settings":
+            return False
+        if text in ("for", "if"):
+            return self.tokens.first_on_line(token) and self._text(token - 1) not in _CONTINUED
+        return text in STATEMENTS
+
+    def _text(self, token: int) -> str:
+        if 0 <= token < len(self.tokens):
+            return self.texts.get(self.tokens.kinds[token], "")
+        return ""
+
+    def _assigns(self, token: int) -> bool:
+        """Whether `name =`, `a, b =` or `loss.aux =` stands at a token."""
+        kinds = self.tokens.kinds
+        for _ in range(32):
+            if token >= len(kinds) or kinds[token] != self.name:
+                return False
+            after = self._text(token + 1)
+            if after == "=":
+                return True
+            if after not in (",", "."):
+                return False
+            token += 2
+        return False
+
+    # ------------------------------------------------------------------ strings
+
+    def interpolate(self, first: int, last: int) -> Parts:
+        """The parts of a string; a mistake in one is reported and loses the statement."""
+        source = self.tokens.source
+        try:
+            pieces = split_braces(source.text, first, last)
+        except BracesError as error:
+            span = Span(source, error.offset, error.offset + 1)
+            sign = "{" if error.opens else "}"
+            what = "is not closed" if error.opens else "closes nothing"
+            message = f"`{sign}` in a string {what}"
+            help = f"an expression stands between `{{` and `}}`; the sign itself is `{sign}{sign}`"
+            self._report(Diagnostic("E0102", message, (Label(span),), (), help))
+            raise Lost from None
+        parts: list[str | tree.Expr] = []
+        for piece in pieces:
+            if isinstance(piece, str):
+                parts.append(piece)
+                continue
+            inner = scan(source, *piece)
+            try:
+                parts.append(parse_plain(source, inner, "expr")[0])
+            except Rejected:
+                explain_expression(inner, self.reports)
+                raise Lost from None
+        return tuple(parts)
+
+
+_CONTINUED = frozenset(("->", ":", "then", "else", "=", ",", "(", "[", "via", "in", "+", "-"))
+
+
+def explain_expression(tokens: Tokens, reports: list[Diagnostic]) -> None:
+    """Report what is wrong with tokens that are no expression."""
+    before = len(reports)
+    layout = arrange(tokens)
+    reports += tokens.reports + layout.reports
+    recovery = Recovery(layout, reports)
+    recovery.run("expr", 0, len(layout.tokens))
+    if len(reports) == before:
+        raise AssertionError("an expression was rejected without a reason")
+
+
+def parse_broken(source: Source, tokens: Tokens, diagnostics: Diagnostics) -> tree.File:
+    """The tree of a text with mistakes; see `archc.syntax.parse`."""
+    reports = list(tokens.reports)
+    declarations: Any = ()
+    broken: frozenset[str] = frozenset()
+    docs = Docs(source, tokens.comments)
+    if len(tokens):
+        layout = arrange(tokens)
+        reports += layout.reports
+        recovery = Recovery(layout, reports)
+        recovery.builder.docs = docs
+        declarations = recovery.run("start", 0, len(layout.tokens))
+        recovery.run_skipped()
+        broken = lost_names(tokens, recovery.skipped)
+    elif not reports:
+        end = Span(source, len(source.text), len(source.text))
+        help = "archc new NAME starts a file with a network that checks"
+        reports.append(Diagnostic("E0107", "the file declares nothing", (Label(end),), (), help))
+    _hand_over(reports, diagnostics)
+    before = tokens.starts[0] if len(tokens) else len(source.text)
+    return tree.File(source, docs.of_file(before), declarations, docs.all(), broken)
+
+
+def broken_expression(source: Source, tokens: Tokens, diagnostics: Diagnostics) -> None:
+    """Report what is wrong with a text that is no expression."""
+    reports: list[Diagnostic] = []
+    explain_expression(tokens, reports)
+    _hand_over(reports, diagnostics)
+
+
+def _hand_over(reports: list[Diagnostic], diagnostics: Diagnostics) -> None:
+    """Reports in the order of the text. A full collection is the next reporter's to find out."""
+    reports.sort(key=lambda report: report.labels[0].span.start)
+    try:
+        for report in reports:
+            diagnostics.add(report)
+    except TooManyErrors:
+        return
+
+
+# Words after which a name is declared.
+_DECLARING = frozenset((*DECLARATIONS, "input", "output", "share", "as", "for"))
+
+
+def lost_names(tokens: Tokens, skipped: list[tuple[int, int]]) -> frozenset[str]:
+    """The names that skipped text would have declared; "*" if it may have been any (a `use`)."""
+    texts = {n: text for text, n in load().literals.items()}
+    kinds = kinds_of_terminals()
+    names: set[str] = set()
+    ranges = sorted(skipped)
+    at = 0
+    until = -1
+    before: list[str] = []  # names of a list `a, b` that may turn out to be assigned
+    for token, kind in enumerate(tokens.kinds):
+        start = tokens.starts[token]
+        while at < len(ranges) and ranges[at][0] <= start:
+            until = max(until, ranges[at][1])
+            at += 1
+        if start >= until:
+            continue
+        text = texts.get(kind, "")
+        after = texts.get(tokens.kinds[token + 1], "") if token + 1 < len(tokens) else ""
+        if text == "use":
+            names.add("*")
+        elif kind in (kinds.name, kinds.string):
+            name = tokens.name(token) if kind == kinds.name else tokens.quoted(token)
+            last = tokens.kinds[token - 1] if token else -1
+            if after == ",":
+                before.append(name)
+                continue
+            if after == "=":
+                names.update(before)
+            declares = after in ("=", ":", "[") or texts.get(last, "") in _DECLARING
+            if declares or last == kinds.name:
+                names.add(name)
+        if text != ",":
+            before = []
+    return frozenset(names)
