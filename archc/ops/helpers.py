@@ -476,3 +476,21 @@ def bilinear_(weight: Tensor) -> None:
     weight.detach().copy_(filters)
 ''',
 )
+
+PAD_CHANNELS = _helper(
+    "PadChannels",
+    '''
+class PadChannels(nn.Module):
+    """Channels of one value before and after those of the input."""
+
+    def __init__(self, before: int, after: int, value: float = 0.0) -> None:
+        super().__init__()
+        self.before = before
+        self.after = after
+        self.value = value
+
+    def forward(self, x: Tensor) -> Tensor:
+        sizes = [0, 0] * (x.dim() - 2) + [self.before, self.after]
+        return F.pad(x, sizes, value=self.value)
+''',
+)

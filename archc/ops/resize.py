@@ -97,7 +97,7 @@ class Upsample(Op):
 
     def shape(self, *xs: Shape) -> Shape:
         sizes = zip(self._axes(*xs), xs[0][1:], strict=True)
-        return (xs[0][0], *(g.size(n) for g, n in sizes))
+        return (self.channels_out(xs[0]), *(g.size(n) for g, n in sizes))
 
     def arithmetic(self, *xs: Shape) -> tuple[str, ...]:
         return () if self.to is not None else super().arithmetic(*xs)
@@ -192,14 +192,15 @@ class Border(Op):
 
     def shape(self, *xs: Shape) -> Shape:
         sizes = zip(self._axes(*xs), xs[0][1:], strict=True)
-        return (xs[0][0], *(g.size(n) for g, n in sizes))
+        return (self.channels_out(xs[0]), *(g.size(n) for g, n in sizes))
 
     def arithmetic(self, *xs: Shape) -> tuple[str, ...]:
         return () if self.to is not None else super().arithmetic(*xs)
 
 
 class Pad(Border):
-    """A border around the input. With `to`, the input comes to stand in the middle."""
+    """A border around the input. With `to`, the input comes to stand in the middle; with
+    `over=channels`, the border is of channels (the shortcut of option A in He et al. 2015)."""
 
     op = "pad"
     example = ("2, by=reflect", (3, 32, 32))
@@ -208,13 +209,39 @@ class Pad(Border):
     to: Target = Field(None, description=_TO)
     by: Annotated[str, OneOf(*PAD_MODES)] = Field("zeros", description="what it is filled with")
     value: Number = Field(0.0, description="the number to fill with, if by zeros")
+    over: Annotated[str | None, OneOf("channels")] = Field(
+        None, description="pad the channels (`amounts` a number, or [before, after]), not the size"
+    )
 
     def coherent(self) -> None:
         super().coherent()
+        if self.over is not None:
+            if self.to is not None:
+                raise OpError("E0312", "`to` is a spatial size; `over` pads channels", "to")
+            if self.by != "zeros":
+                raise OpError("E0312", f"channels are padded with a number, not by={self.by}", "by")
+            flat_pair = isinstance(self.amounts, tuple) and len(self.amounts) == 2
+            if not isinstance(self.amounts, int) and not (
+                flat_pair and all(isinstance(n, int) for n in self.amounts)
+            ):
+                raise OpError(
+                    "E0304", "`amounts` of channels: a number, or [before, after]", "amounts"
+                )
         if self.value != 0 and self.by != "zeros":
             raise OpError("E0312", f"`value` means nothing with `by={self.by}`", "value")
 
+    def _channels(self) -> tuple[int, int]:
+        """Channels put before and after."""
+        if isinstance(self.amounts, int):
+            return self.amounts, self.amounts
+        return self.amounts[0], self.amounts[1]
+
+    def channels_out(self, x: Shape) -> int:
+        return x[0] + sum(self._channels()) if self.over is not None else x[0]
+
     def _borders(self, *xs: Shape) -> Sides:
+        if self.over is not None:
+            return ((0, 0),) * (len(xs[0]) - 1)
         if self.to is None:
             return self._sides(xs[0])
         lacks = [int(m) - int(n) for n, m in zip(xs[0][1:], _target(self, *xs), strict=True)]
@@ -253,6 +280,12 @@ class Pad(Border):
             module = Call(PAD_TO.name, (size,), how)
             return Torch(module, function, helpers=(PAD_TO_FUNCTION, PAD_TO))
         sides = self._borders(*xs)
+        if self.over is not None:
+            from .helpers import PAD_CHANNELS
+
+            amounts = (*flat(sides), *self._channels())
+            module = Call(PAD_CHANNELS.name, self._channels(), how)
+            return Torch(module, Call("F.pad", (Input(), amounts), how), helpers=(PAD_CHANNELS,))
         amounts = flat(sides)
         function = Call("F.pad", (Input(), amounts), how)
         if self.by == "zeros" and self.value:
