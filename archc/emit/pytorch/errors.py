@@ -1,0 +1,14 @@
+"""What goes wrong in emission: a node that has no form in Python. Never skipped, never guessed."""
+
+from __future__ import annotations
+
+
+class EmitError(Exception):
+    """The network cannot be written as PyTorch; `code` is of the catalogue, `site` a place if known."""
+
+    code = "E0901"
+
+    def __init__(self, message: str, site: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.site = site

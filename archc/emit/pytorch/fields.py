@@ -1,0 +1,165 @@
+"""The modules of a class: what its `__init__` assigns, containers included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from .code import Apply, Expr, Lit, Raw, Seq, layout
+from .errors import EmitError
+from .templates import Mismatch
+from .names import child_key, is_attribute, is_reserved, variable
+
+IDENTITY = Apply("nn.Identity")
+
+
+@dataclass(slots=True)
+class Entry:
+    """A statement of `__init__`: `prefix` + expression, under a condition if one is given."""
+
+    prefix: str
+    value: Expr
+    test: str = ""
+
+
+@dataclass(slots=True)
+class Slot:
+    """A module at a path, or a container of further ones."""
+
+    value: Expr | None = None
+    present: tuple[bool, ...] = ()
+    optional: bool = False
+    setup: tuple[Expr, ...] = ()
+    before: list[Entry] = field(default_factory=list)
+    """Locals that it needs."""
+    children: dict[str, Slot] = field(default_factory=dict)
+
+
+class Fields:
+    """The tree of modules of a class, by path, in order of first use."""
+
+    def __init__(self) -> None:
+        self.root = Slot()
+        self._callable: dict[str, Expr] = {}
+
+    def put(self, path: str, slot: Slot) -> None:
+        """Declare a module; one that is there already (shared) stays as it is."""
+        parts = path.split(".")
+        at = self.root
+        for n, part in enumerate(parts):
+            if at.value is not None:
+                raise EmitError(f"`{'.'.join(parts[:n])}` is a layer and holds `{path}`")
+            if n == len(parts) - 1:
+                found = at.children.get(part)
+                if found is not None and found.value is None:
+                    raise EmitError(f"`{path}` is a layer and holds others")
+                if found is not None and found.present != slot.present:
+                    raise Mismatch
+                at.children.setdefault(part, slot)
+            else:
+                at = at.children.setdefault(part, Slot())
+
+    def names(self) -> set[str]:
+        return set(self.root.children)
+
+    def access(self, path: str) -> Expr:
+        """How a forward reaches the module at a path."""
+        first, *rest = path.split(".")
+        if is_attribute(first):
+            text = f"self.{first}"
+        else:
+            text = f"self.get_submodule({_quoted(first)})"
+        at = self.root.children[first]
+        for part in rest:
+            text += f"[{part}]" if is_listed(at) else f"[{_quoted(part)}]"
+            at = at.children[part]
+        return Raw(text)
+
+    def entries(self, condition: Callable[[tuple[bool, ...]], str]) -> list[Entry]:
+        """The statements, in order."""
+        result: list[Entry] = []
+        for name, slot in self.root.children.items():
+            result += _statements(name, slot, condition)
+        return result
+
+
+def _quoted(text: str) -> str:
+    return f'"{child_key(text)}"'
+
+
+def is_listed(slot: Slot) -> bool:
+    """Are the children numbered densely enough for an `nn.ModuleList`?"""
+    keys = list(slot.children)
+    if not all(key.isdigit() and str(int(key)) == key for key in keys):
+        return False
+    return max(map(int, keys)) < 2 * len(keys) + 2
+
+
+def _statements(
+    name: str, slot: Slot, condition: Callable[[tuple[bool, ...]], str]
+) -> list[Entry]:
+    if is_reserved(name):
+        raise EmitError(f"the label `{name}` is an attribute of nn.Module")
+    entries: list[Entry] = []
+    value = _container(slot, entries, condition)
+    test = "" if slot.value is None or all(slot.present) else condition(slot.present)
+    if not is_attribute(name):
+        made = value if not (test and slot.optional) else _either(value, test)
+        call = Apply("self.add_module", (Lit(child_key(name)), made))
+        return [*entries, Entry("", call, "" if slot.optional else test)]
+    own = Entry(f"self.{name} = ", value, test)
+    if test and slot.optional:
+        own = _optional(name, value, test, entries, bool(slot.setup))
+    entries.append(own)
+    entries += [Entry("", part, own.test) for part in slot.setup]
+    return entries
+
+
+def _either(value: Expr, test: str) -> Raw:
+    return Raw(f"{layout(value, -10_000)[0].strip()} if {test} else nn.Identity()")
+
+
+def _optional(name: str, value: Expr, test: str, entries: list[Entry], simple: bool) -> Entry:
+    """`self.d = ... if test else nn.Identity()` where that is a line, otherwise a block."""
+    one = _either(value, test)
+    if not simple and not entries and len(one.text) + len(f"self.{name} = ") + 8 <= 88:
+        return Entry(f"self.{name} = ", one)
+    entries.append(Entry(f"self.{name}: nn.Module = ", IDENTITY))
+    return Entry(f"self.{name} = ", value, test)
+
+
+def _container(
+    slot: Slot, entries: list[Entry], condition: Callable[[tuple[bool, ...]], str]
+) -> Expr:
+    """The expression of a module or of the container of several."""
+    if slot.value is not None:
+        entries += slot.before
+        return slot.value
+    made = {}
+    for key, child in slot.children.items():
+        value = _container(child, entries, condition)
+        if child.setup:
+            local = Raw(variable(f"layer_{key}") if key.isidentifier() else f"layer{key}")
+            entries.append(Entry(f"{local.text} = ", value))
+            entries += [Entry("", part) for part in child.setup]
+            value = local
+        if child.value is not None and not all(child.present):
+            value = _either(value, condition(child.present))
+        made[child_key(key)] = value
+    if is_listed(slot):
+        size = max(map(int, made)) + 1
+        return Apply("nn.ModuleList", (Seq(tuple(made.get(str(n), IDENTITY) for n in range(size))),))
+    pairs = tuple(Seq((Lit(key), value), "()") for key, value in made.items())
+    return Apply("nn.ModuleDict", (Apply("OrderedDict", (Seq(pairs),)),))
+
+
+def lines(entries: Sequence[Entry], indent: int = 8) -> list[str]:
+    """The text of statements; neighbours under one condition share its `if`."""
+    result: list[str] = []
+    test = ""
+    for entry in entries:
+        if entry.test != test and entry.test:
+            result.append(f"{' ' * indent}if {entry.test}:")
+        test = entry.test
+        result += layout(entry.value, indent + (4 if test else 0), entry.prefix)
+    return result

@@ -1,0 +1,270 @@
+"""Units that differ by conditions, as one program: the union of their steps, each with where it is.
+
+A column is a unit. Steps correspond when they come from the same place in the source, in the same
+iteration. A value that comes from different steps in different columns is a `Phi`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Union
+
+from ...graph import Tree
+from .templates import Mismatch
+from .units import Leaf, Step, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Val:
+    """A tensor: result `result` of step `step` (-1: of the inputs), element `path` of its list."""
+
+    step: int
+    result: int
+    path: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Phi:
+    """A tensor that comes from different places, by column."""
+
+    columns: tuple[Val | None, ...]
+
+
+Ref = Union[Val, Phi]
+Key = Union[tuple[int, int], Phi]
+"""A result (step, number), or a value that comes from several."""
+RefTree = Union[Val, Phi, list["RefTree"]]
+
+
+@dataclass(slots=True)
+class Merged:
+    """A step of several units; `steps[k]` is None where unit k lacks it."""
+
+    steps: list[Step | None]
+    takes: list[RefTree] = field(default_factory=list)
+    optional: bool = False
+    """A module in its columns and the identity in the others: it is called in all of them."""
+
+    @property
+    def first(self) -> Step:
+        return next(s for s in self.steps if s is not None)
+
+    @property
+    def present(self) -> tuple[bool, ...]:
+        return tuple(s is not None for s in self.steps)
+
+
+@dataclass(slots=True)
+class End:
+    """An output: its value, and whether it is there in training only."""
+
+    name: str | None
+    value: RefTree
+    training: bool
+
+
+@dataclass(slots=True)
+class Program:
+    """One forward for several units."""
+
+    units: list[Unit]
+    steps: list[Merged]
+    outputs: list[End]
+
+    def input_trees(self) -> list[Tree]:
+        return [i.value for i in self.units[0].inputs]
+
+
+def merge(units: Sequence[Unit]) -> Program:
+    """Align units step by step; Mismatch where they do not fit on one another."""
+    keys = [list(_keys(unit)) for unit in units]
+    order = _common_order(keys)
+    index = {key: n for n, key in enumerate(order)}
+    steps: list[Merged] = [Merged([None] * len(units)) for _ in order]
+    values: list[dict[int, Val]] = []
+    for column, unit in enumerate(units):
+        table: dict[int, Val] = {}
+        for n, declared in enumerate(unit.inputs):
+            _note(table, -1, n, declared.value, ())
+        for key, step in zip(keys[column], unit.steps, strict=True):
+            steps[index[key]].steps[column] = step
+            for n, tree in enumerate(step.gives):
+                _note(table, index[key], n, tree, ())
+        values.append(table)
+    _same_interface(units)
+    for merged in steps:
+        _check_step(merged)
+        arity = len(merged.first.takes)
+        for n in range(arity):
+            trees = [None if s is None else s.takes[n] for s in merged.steps]
+            merged.takes.append(_refs(trees, values))
+    outputs = [
+        End(out.name, _refs([u.outputs[n].value for u in units], values), out.training)
+        for n, out in enumerate(units[0].outputs)
+    ]
+    program = Program(list(units), steps, outputs)
+    while _bypass(program):
+        pass
+    return program
+
+
+def _keys(unit: Unit) -> Iterator[tuple[object, ...]]:
+    """What makes steps of different units correspond: place, iteration, and which of several."""
+    seen: dict[tuple[object, ...], int] = {}
+    for step in unit.steps:
+        key = (step.site, step.iters)
+        seen[key] = seen.get(key, 0) + 1
+        yield (*key, seen[key])
+
+
+def _common_order(columns: list[list[tuple[object, ...]]]) -> list[tuple[object, ...]]:
+    """An order of all keys that agrees with each column's."""
+    order: list[tuple[object, ...]] = list(columns[0])
+    for keys in columns[1:]:
+        if keys == order:
+            continue
+        at = -1
+        where = {key: n for n, key in enumerate(order)}
+        pending: list[tuple[int, tuple[object, ...]]] = []
+        for key in keys:
+            if key in where:
+                if where[key] <= at:
+                    raise Mismatch
+                at = where[key]
+            else:
+                pending.append((at, key))
+        for position, key in reversed(pending):
+            order.insert(position + 1, key)
+    return order
+
+
+def _note(table: dict[int, Val], step: int, result: int, tree: Tree, path: tuple[int, ...]) -> None:
+    if isinstance(tree, int):
+        table[tree] = Val(step, result, path)
+    else:
+        for n, part in enumerate(tree):
+            _note(table, step, result, part, (*path, n))
+
+
+def form(tree: Tree) -> object:
+    """The shape of a tree."""
+    return 0 if isinstance(tree, int) else tuple(map(form, tree))
+
+
+def _same_interface(units: Sequence[Unit]) -> None:
+    faces = {
+        (
+            tuple((i.name, form(i.value)) for i in u.inputs),
+            tuple((form(o.value), o.training) for o in u.outputs),
+        )
+        for u in units
+    }
+    if len(faces) > 1:
+        raise Mismatch
+
+
+def _check_step(merged: Merged) -> None:
+    """The same path, arguments and results in all columns."""
+    seen = {
+        (
+            "" if s.is_function else s.path,
+            s.is_function,
+            tuple(map(form, s.takes)),
+            tuple(map(form, s.gives)),
+            s.skip,
+            s.layer.ports if isinstance(s.layer, Leaf) else 0,
+        )
+        for s in merged.steps
+        if s is not None
+    }
+    if len(seen) > 1:
+        raise Mismatch
+
+
+def _refs(trees: Sequence[Tree | None], values: list[dict[int, Val]]) -> RefTree:
+    """Trees of the columns as one tree of references."""
+    first = next(t for t in trees if t is not None)
+    if not isinstance(first, int):
+        if any(t is not None and (isinstance(t, int) or len(t) != len(first)) for t in trees):
+            raise Mismatch
+        return [
+            _refs([t[n] if isinstance(t, list) else None for t in trees], values)
+            for n in range(len(first))
+        ]
+    row: list[Val | None] = []
+    for table, tree in zip(values, trees, strict=True):
+        if tree is None:
+            row.append(None)
+        elif isinstance(tree, int):
+            row.append(table[tree])
+        else:
+            raise Mismatch
+    known = {v for v in row if v is not None}
+    return known.pop() if len(known) == 1 else Phi(tuple(row))
+
+
+def refs(tree: RefTree) -> Iterator[Ref]:
+    """The references of a tree, left to right."""
+    if isinstance(tree, list):
+        for part in tree:
+            yield from refs(part)
+    else:
+        yield tree
+
+
+def _bypass(program: Program) -> bool:
+    """Turn one conditional layer whose other arm is its own input into an optional one."""
+    for merged in program.steps:
+        for tree in merged.takes:
+            for ref in refs(tree):
+                if isinstance(ref, Phi) and _make_optional(program, ref):
+                    return True
+    for end in program.outputs:
+        for ref in refs(end.value):
+            if isinstance(ref, Phi) and _make_optional(program, ref):
+                return True
+    return False
+
+
+def _make_optional(program: Program, phi: Phi) -> bool:
+    columns = [v for v in phi.columns if v is not None]
+    for made in sorted(set(columns), key=lambda v: v.step, reverse=True):
+        if made.step < 0 or made.result or made.path:
+            continue
+        step = program.steps[made.step]
+        if all(step.present) or len(step.takes) != 1 or isinstance(step.takes[0], list):
+            continue
+        if len(step.first.gives) != 1 or not isinstance(step.first.gives[0], int):
+            continue
+        if isinstance(step.first.layer, Leaf) and step.first.layer.torch.module is None:
+            continue
+        source = step.takes[0]
+        where = [
+            v == made if step.present[k] else v == source
+            for k, v in enumerate(phi.columns)
+            if v is not None
+        ]
+        users = [
+            ref
+            for tree in (*(t for m in program.steps for t in m.takes), *(e.value for e in program.outputs))
+            for ref in refs(tree)
+            if ref == made or (isinstance(ref, Phi) and made in ref.columns)
+        ]
+        if all(where) and all(user == phi for user in users) and isinstance(source, Val):
+            step.optional = True
+            _replace(program, phi, made)
+            return True
+    return False
+
+
+def _replace(program: Program, phi: Phi, by: Val) -> None:
+    def go(tree: RefTree) -> RefTree:
+        if isinstance(tree, list):
+            return [go(part) for part in tree]
+        return by if tree == phi else tree
+
+    for merged in program.steps:
+        merged.takes = [go(tree) for tree in merged.takes]
+    for end in program.outputs:
+        end.value = go(end.value)

@@ -1,0 +1,312 @@
+"""Numbers that differ between the instances of a class: which expression gives them all?
+
+A class is seen as a table with one column per instance. Every quantity is a row of that table: the
+block's parameters, the channels that come in, each number in a constructor. A row that is constant
+is written as a number; another is written as an expression over known rows that is right in every
+column, so no expression is ever trusted, only checked; if there is none, it is a parameter.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .code import Expr, Lit, Raw
+from .names import variable
+
+Row = Sequence[Any]
+
+
+class _Absent:
+    """Stands in a row where the instance has no such number."""
+
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT = _Absent()
+_WORDS = {"and", "or", "not", "if", "else", "True", "False", "None"}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal in value and kind: True is not 1, and 1.0 is not 1."""
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, bool) or isinstance(b, bool) or isinstance(a, float) != isinstance(b, float):
+        return a is b or (type(a) is type(b) and a == b)
+    return bool(a == b)
+
+
+def fits(row: Row, found: Row) -> bool:
+    """Does a row give another wherever that is there?"""
+    return all(want is ABSENT or same(want, got) for want, got in zip(row, found, strict=True))
+
+
+def constant(row: Row) -> tuple[bool, Any]:
+    """(is it the same in all columns, its value)."""
+    values = [v for v in row if v is not ABSENT]
+    return all(same(v, values[0]) for v in values[1:]), values[0] if values else None
+
+
+class Solver:
+    """The rows of one class, and the parameters that its constructor turns out to need."""
+
+    def __init__(self, width: int, known: Mapping[str, Row]) -> None:
+        self.width = width
+        self.known = {name: list(row) for name, row in known.items()}
+        self.used: dict[str, None] = {}
+        """Names of `known` that appear in an expression."""
+        self._pool: list[tuple[str, list[Any]]] = []
+        self._solved: dict[tuple[str, ...], str] = {}
+
+    def solve(self, row: Row, hints: Mapping[str, str], role: str) -> Expr:
+        """An expression for a row; `hints` are the source's own, by argument; `role` names it."""
+        flat, value = constant(row)
+        if flat:
+            return Lit(value)
+        for text in self._candidates(row, hints, role):
+            found = self.row(text)
+            if found is not None and fits(row, found):
+                return self.accept(text, found)
+        return self.accept(self._parameter(row, role), list(row))
+
+    def accept(self, text: str, row: list[Any]) -> Raw:
+        """Note the names that an expression uses."""
+        for name in names_in(text):
+            if name in self.known:
+                self.used.setdefault(name)
+        if all(text != known for known, _ in self._pool):
+            self._pool.append((text, row))
+        return Raw(text)
+
+    def row(self, text: str) -> list[Any] | None:
+        """The value of an expression in every column (absent where it has none); None if nowhere."""
+        try:
+            code = ast.parse(text, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+        if any(name not in self.known for name in names_in(text)):
+            return None
+        result: list[Any] = []
+        for column in range(self.width):
+            try:
+                result.append(evaluate(code, {n: r[column] for n, r in self.known.items()}))
+            except (ArithmeticError, LookupError, TypeError, ValueError):
+                result.append(ABSENT)
+        return None if all(v is ABSENT for v in result) else result
+
+    def condition(self, row: Sequence[bool], tests: Sequence[str]) -> str:
+        """An expression that is true in just these columns."""
+        for text in (*tests, *self._comparisons(row)):
+            found = self.row(text)
+            if found is not None and all(v is not ABSENT for v in found):
+                if [bool(v) for v in found] == list(row):
+                    return self._condition(text)
+                if [not v for v in found] == list(row):
+                    return self._condition(negated(text))
+        return self._condition(self._parameter(list(row), "extended"))
+
+    def _condition(self, text: str) -> str:
+        text = normal(text)
+        for name in names_in(text):
+            if name in self.known:
+                self.used.setdefault(name)
+        return text
+
+    def _comparisons(self, row: Sequence[bool]) -> Iterator[str]:
+        for name, values in self.known.items():
+            if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+                yes = {v for v, keep in zip(values, row, strict=True) if keep}
+                no = {v for v, keep in zip(values, row, strict=True) if not keep}
+                if len(no) == 1:
+                    only = next(iter(no))
+                    yield f"{name} > {only}" if all(v > only for v in yes) else f"{name} != {only}"
+                elif len(yes) == 1:
+                    yield f"{name} == {next(iter(yes))}"
+                elif yes and no and min(yes) > max(no):
+                    yield f"{name} > {max(no)}"
+                elif yes and no and max(yes) < min(no):
+                    yield f"{name} < {min(no)}"
+            elif all(isinstance(v, bool) for v in values):
+                yield name
+
+    # ------------------------------------------------------------------ candidates
+
+    def _candidates(self, row: Row, hints: Mapping[str, str], role: str) -> Iterator[str]:
+        alias = _ALIASES.get(role, role)
+        for key in (role, alias):
+            if key in hints:
+                yield normal(hints[key])
+        yield from self.known
+        yield from (text for text, _ in self._pool)
+        yield from (normal(text) for text in hints.values())
+        for name, values in self.known.items():
+            if any(isinstance(v, list) for v in values):
+                longest = max(len(v) for v in values if isinstance(v, list))
+                yield from (f"{name}[{i}]" for i in range(min(longest, 16)))
+        if all(v is ABSENT or (isinstance(v, int) and not isinstance(v, bool)) for v in row):
+            yield from self._arithmetic(row)
+
+    def _arithmetic(self, row: Row) -> Iterator[str]:
+        """Simple arithmetic on one or two known integers."""
+        first = next(i for i, v in enumerate(row) if v is not ABSENT)
+        want = row[first]
+        numbers = [
+            name
+            for name, values in self.known.items()
+            if all(isinstance(v, int) and not isinstance(v, bool) for v in values)
+        ]
+        for name in numbers:
+            have = self.known[name][first]
+            if have > 0 and want > 0 and want % have == 0:
+                yield f"{want // have} * {name}"
+            if want > 0 and have > want:
+                yield from (f"{name} // {k}" for k in {have // want, have // want + 1} if k > 1)
+            if want == have // 2:
+                yield f"{name} // 2"
+            if want > have:
+                yield f"{name} + {want - have}"
+            if have > want:
+                yield f"{name} - {have - want}"
+        for i, a in enumerate(numbers):
+            for b in numbers[i:]:
+                yield f"{a} + {b}"
+                yield f"{a} * {b}"
+
+    def _parameter(self, row: Row, role: str) -> str:
+        """A new parameter with this row; filled up in the columns where it is not needed."""
+        base = variable(re.sub(r"\W", "_", role) or "n")
+        filler = next((v for v in row if v is not ABSENT), None)
+        name, number = base, 1
+        while name in self.known:
+            number += 1
+            name = f"{base}{number}"
+        self.known[name] = [filler if v is ABSENT else v for v in row]
+        return name
+
+
+_ALIASES = {
+    "kernel_size": "kernel",
+    "padding": "pad",
+    "out_channels": "channels",
+    "out_features": "features",
+    "p": "rate",
+    "scale_factor": "factor",
+    "count": "count",
+}
+
+
+def names_in(text: str) -> list[str]:
+    """Identifiers of an expression, in order."""
+    plain = re.sub(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", "", text)
+    return [w for w in re.findall(r"(?<![\w.])[A-Za-z_]\w*", plain) if w not in _WORDS]
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """An expression of the source over Python's names."""
+    return re.sub(
+        r"(?<![\w.])[A-Za-z_]\w*",
+        lambda m: m[0] if m[0] in _WORDS else names.get(m[0], m[0]),
+        text,
+    )
+
+
+def normal(text: str) -> str:
+    """The expression without needless parentheses, as a formatter leaves it."""
+    try:
+        return _unparse(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError):
+        return text
+
+
+def negated(text: str) -> str:
+    """`not (...)`, carried inwards."""
+    return _unparse(_negate(ast.parse(text, mode="eval").body))
+
+
+_INVERSE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.GtE,
+    ast.GtE: ast.Lt,
+    ast.Gt: ast.LtE,
+    ast.LtE: ast.Gt,
+}
+
+
+def _negate(node: ast.expr) -> ast.expr:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return node.operand
+    if isinstance(node, ast.BoolOp):
+        turned = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        return ast.BoolOp(turned, [_negate(v) for v in node.values])
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _INVERSE:
+        return ast.Compare(node.left, [_INVERSE[type(node.ops[0])]()], node.comparators)
+    return ast.UnaryOp(ast.Not(), node)
+
+
+def _unparse(node: ast.expr) -> str:
+    """`ast.unparse`, with a power of simple operands written tight and double quotes."""
+    text = ast.unparse(node)
+    text = re.sub(r"(?<=[\w\]]) \*\* (?=-?[A-Za-z_0-9.]+(?![\w.(\[]))", "**", text)
+    return re.sub(r"'([^'\"\\]*)'", r'"\1"', text)
+
+
+_BINARY = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.FloorDiv: lambda a, b: a // b,
+    ast.Div: lambda a, b: a / b,
+    ast.Mod: lambda a, b: a % b,
+}
+_COMPARE = {
+    ast.Eq: lambda a, b: a == b,
+    ast.NotEq: lambda a, b: a != b,
+    ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.Gt: lambda a, b: a > b,
+    ast.GtE: lambda a, b: a >= b,
+}
+
+
+def evaluate(node: ast.expr, env: Mapping[str, Any]) -> Any:
+    """The value of an expression of arithmetic; TypeError for anything else."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name):
+        return env[node.id]
+    if isinstance(node, ast.BinOp):
+        left, right = evaluate(node.left, env), evaluate(node.right, env)
+        if isinstance(node.op, ast.Pow):
+            if not (isinstance(right, int) and abs(right) <= 64):
+                raise ValueError(right)
+            return left**right
+        if not all(isinstance(v, (int, float)) for v in (left, right)):
+            raise TypeError(node)
+        return _BINARY[type(node.op)](left, right)
+    if isinstance(node, ast.UnaryOp):
+        value = evaluate(node.operand, env)
+        return not value if isinstance(node.op, ast.Not) else -value
+    if isinstance(node, ast.BoolOp):
+        every = isinstance(node.op, ast.And)
+        for part in node.values:
+            value = evaluate(part, env)
+            if bool(value) != every:
+                return value
+        return value
+    if isinstance(node, ast.Compare):
+        left = evaluate(node.left, env)
+        for op, part in zip(node.ops, node.comparators, strict=True):
+            right = evaluate(part, env)
+            if not _COMPARE[type(op)](left, right):
+                return False
+            left = right
+        return True
+    if isinstance(node, ast.IfExp):
+        return evaluate(node.body if evaluate(node.test, env) else node.orelse, env)
+    if isinstance(node, ast.Subscript):
+        return evaluate(node.value, env)[evaluate(node.slice, env)]
+    raise TypeError(type(node).__name__)

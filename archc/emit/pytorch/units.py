@@ -1,0 +1,406 @@
+"""Graph to units: what will be a class each, with its steps in order.
+
+A unit is a body of the graph, or a labelled group in it that is not a plain chain. A labelled group
+that is a plain chain is one step, whose layer is a `Chain` (an `nn.Sequential`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Union
+
+from ...graph import Body, Choice, Graph, Input, Node, Output, Tree, Value, leaves
+from ...ops.call import Torch
+from ...ops.pool import Pool
+from .errors import EmitError
+
+
+@dataclass(slots=True)
+class Leaf:
+    """An operator, for given input shapes. `ports`: two for a max pool that gives positions."""
+
+    op: str
+    torch: Torch
+    site: int
+    family: str
+    stateful: bool
+    ports: int = 1
+
+
+@dataclass(slots=True)
+class Part:
+    """An instance of a unit."""
+
+    unit: int
+    site: int
+
+
+@dataclass(slots=True)
+class Chain:
+    """An `nn.Sequential` of keyed layers."""
+
+    items: list[tuple[str, Layer]]
+
+
+Layer = Union[Leaf, Part, Chain]
+
+
+@dataclass(slots=True)
+class Step:
+    """One line of a unit's forward: a layer applied to values (ids into `Unit.values`)."""
+
+    layer: Layer
+    path: str
+    """Where its module stands in the unit, if it needs one."""
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    takes: tuple[Tree, ...]
+    """`inputs` as trees, one per argument."""
+    gives: tuple[Tree, ...]
+    """`outputs` as trees, one per result."""
+    site: int
+    iters: tuple[int, ...]
+    skip: bool = False
+    labelled: bool = False
+    """Its name was given by the user."""
+
+    @property
+    def is_function(self) -> bool:
+        """Called without a module: `F.relu(x)`."""
+        return isinstance(self.layer, Leaf) and self.layer.torch.function is not None
+
+
+@dataclass(slots=True)
+class Unit:
+    """What an instance of a class is: inputs, steps and outputs."""
+
+    name: str
+    kind: str
+    group: tuple[object, ...]
+    """Units of one group are tried as one class."""
+    doc: str
+    args: dict[str, object]
+    inputs: list[Input]
+    outputs: list[Output]
+    values: list[Value]
+    steps: list[Step]
+    choices: list[Choice]
+    positional: bool
+    chain: Chain | None = None
+    """The unit is itself an `nn.Sequential`."""
+    aliases: list[Input] = field(default_factory=list)
+    """The inputs of the body around an extracted group: their patterns name sizes."""
+
+
+@dataclass(slots=True)
+class _Element:
+    """A step of a scope under construction, with its key in the scope."""
+
+    key: str
+    step: Step
+
+
+class Units:
+    """Builds the units of a graph, callees before callers."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.units: list[Unit] = []
+        self.of_body: list[int] = []
+        self._torch: dict[tuple[object, ...], Torch] = {}
+        for body in graph.bodies:
+            self.of_body.append(_BodyUnits(self, body).build())
+        self.drop_unused()
+
+    def drop_unused(self) -> None:
+        """Take inputs off units that never read them (an `unpool` reads positions alone)."""
+        groups: dict[tuple[object, ...], list[Unit]] = {}
+        for unit in self.units[:-1]:
+            groups.setdefault(unit.group, []).append(unit)
+        gone: dict[tuple[object, ...], set[int]] = {}
+        for key, units in groups.items():
+            if len({len(u.inputs) for u in units}) == 1:
+                unread = [_unread(u) for u in units]
+                gone[key] = set.intersection(*unread)
+        for unit in self.units:
+            for step in unit.steps:
+                if isinstance(step.layer, Part):
+                    lost = gone.get(self.units[step.layer.unit].group, set())
+                    step.takes = tuple(t for n, t in enumerate(step.takes) if n not in lost)
+                    step.inputs = tuple(i for t in step.takes for i in leaves(t))
+        for key, lost in gone.items():
+            for unit in groups[key]:
+                unit.inputs = [i for n, i in enumerate(unit.inputs) if n not in lost]
+
+    def torch(self, index: int, shapes: tuple[tuple[int, ...], ...], ports: int) -> Torch:
+        """The PyTorch form of an operator for input shapes; with two ports, of a max pool's pair."""
+        key = (index, shapes, ports)
+        if key not in self._torch:
+            plain = tuple(tuple(int(n) for n in shape) for shape in shapes)
+            op = self.graph.ops[index]
+            form = op.torch_positions if ports == 2 and isinstance(op, Pool) else op.torch
+            self._torch[key] = form(*plain)
+        return self._torch[key]
+
+
+class _BodyUnits:
+    """The units of one body."""
+
+    def __init__(self, owner: Units, body: Body) -> None:
+        self.owner = owner
+        self.body = body
+        self.graph = owner.graph
+        self.children: dict[int, list[int]] = {}
+        for index, scope in enumerate(body.scopes):
+            if index and scope.parent >= 0:
+                self.children.setdefault(scope.parent, []).append(index)
+        self.uses = Counter(i for node in body.nodes for i in node.inputs)
+        self.uses.update(i for out in body.outputs for i in leaves(out.value))
+        self.shared = {node.module for node in body.nodes if node.module}
+
+    def build(self) -> int:
+        body = self.body
+        if body.scopes:
+            elements = self._elements(0, "")
+        else:
+            elements = [_Element(n.name, self._step(n)) for n in body.nodes]
+        site = self.graph.sites[body.site] if 0 <= body.site < len(self.graph.sites) else None
+        place = (site.file, site.line, site.column) if site else ()
+        positional = bool(body.scopes) and body.scopes[0].positional
+        unit = Unit(
+            name=body.block,
+            kind=body.kind,
+            group=(body.block, *place),
+            doc=body.doc,
+            args=body.args,
+            inputs=body.inputs,
+            outputs=body.outputs,
+            values=body.values,
+            steps=[e.step for e in elements],
+            choices=body.choices,
+            positional=positional,
+        )
+        _drop_identities(unit)
+        plain = all(e.key == str(n) for n, e in enumerate(elements))
+        if positional and plain and len(body.inputs) == 1 and len(body.outputs) == 1:
+            chain = self._chain(elements, "")
+            ends = (body.inputs[0].value, body.outputs[0].value)
+            if chain and chain[1:] == ends:
+                unit.chain = chain[0]
+        self.owner.units.append(unit)
+        return len(self.owner.units) - 1
+
+    # ------------------------------------------------------------------ scopes
+
+    def _elements(self, scope: int, prefix: str) -> list[_Element]:
+        """Direct nodes and inner labelled scopes, in order; transparent scopes are looked through."""
+        body = self.body
+        here = body.scopes[scope]
+        result: list[_Element] = []
+        at = here.first
+        inner = sorted(self.children.get(scope, []), key=lambda s: (body.scopes[s].first, s))
+        for child in inner:
+            sub = body.scopes[child]
+            if sub.first == sub.last:
+                continue
+            result += [self._element(body.nodes[n], prefix) for n in range(at, sub.first)]
+            at = sub.last
+            if sub.labelled and sub.path != here.path and sub.path.startswith(prefix):
+                result += self._labelled(child, prefix)
+            else:
+                result += self._elements(child, prefix)
+        end = here.last if scope else len(body.nodes)
+        result += [self._element(body.nodes[n], prefix) for n in range(at, end)]
+        return result
+
+    def _element(self, node: Node, prefix: str) -> _Element:
+        name = node.name[len(prefix) :] if node.name.startswith(prefix) else node.name
+        return _Element(name, self._step(node, prefix))
+
+    def _labelled(self, scope: int, prefix: str) -> list[_Element]:
+        """A labelled scope: a chain, a unit of its own, or else its elements with longer keys."""
+        body = self.body
+        sub = body.scopes[scope]
+        inside = sub.path + "."
+        elements = self._elements(scope, inside)
+        nodes = body.nodes[sub.first : sub.last]
+        key = sub.path[len(prefix) :]
+        whole = all(
+            n.name.startswith(inside)
+            and (n.module is None or n.module.startswith(inside))
+            for n in nodes
+        ) and not self._used_elsewhere(sub.first, sub.last, inside)
+        if whole:
+            chain = self._chain(elements, inside)
+            if chain:
+                made, takes, gives = chain
+                first, last = elements[0].step, elements[-1].step
+                step = Step(
+                    made, key, first.inputs, last.outputs, (takes,), (gives,), sub.site, sub.iters,
+                    labelled=True,
+                )
+                return [_Element(key, step)]
+            return [_Element(key, self._extract(scope, key, elements))]
+        for element in elements:
+            element.key = f"{key}.{element.key}"
+            element.step.path = f"{key}.{element.step.path}"
+        return elements
+
+    def _used_elsewhere(self, first: int, last: int, inside: str) -> bool:
+        """Is a module of [first, last) used outside, other than by a use of the whole scope?"""
+        if not self.shared:
+            return False
+        names = {n.name for n in self.body.nodes[first:last]}
+        return any(
+            n.module in names and not n.name.startswith(inside)
+            for i, n in enumerate(self.body.nodes)
+            if n.module and not first <= i < last
+        )
+
+    def _chain(self, elements: list[_Element], prefix: str) -> tuple[Chain, Tree, Tree] | None:
+        """The elements as one `nn.Sequential`, with what enters and what leaves it."""
+        items: list[tuple[str, Layer]] = []
+        keys: set[str] = set()
+        before: Step | None = None
+        for element in elements:
+            step = element.step
+            if "." in element.key or element.key in keys:
+                return None
+            if len(step.takes) != 1 or len(step.gives) != 1:
+                return None
+            if isinstance(step.layer, Leaf) and step.layer.torch.module is None:
+                return None
+            if before is not None:
+                if before.gives != step.takes:
+                    return None
+                if any(self.uses[i] != 1 for i in before.outputs):
+                    return None
+            keys.add(element.key)
+            items.append((element.key, step.layer))
+            before = step
+        if before is None:
+            return None
+        return Chain(items), elements[0].step.takes[0], before.gives[0]
+
+    def _extract(self, scope: int, key: str, elements: list[_Element]) -> Step:
+        """A labelled scope as a unit of its own, and the step that calls it."""
+        body, sub = self.body, self.body.scopes[scope]
+        made = [i for e in elements for i in e.step.outputs]
+        inside = set(made)
+        enters = list(dict.fromkeys(i for e in elements for i in e.step.inputs if i not in inside))
+        used = Counter(i for node in body.nodes[sub.first : sub.last] for i in node.inputs)
+        leaves_it = [i for i in made if self.uses[i] > used[i]]
+        depth = len(sub.iters)
+        for element in elements:
+            element.step.iters = element.step.iters[depth:]
+        site = self.graph.sites[sub.site] if 0 <= sub.site < len(self.graph.sites) else None
+        place = (site.file, site.line, site.column) if site else ()
+        names = [body.values[i].name or "" for i in enters] if len(enters) > 1 else ["x"]
+        unit = Unit(
+            name=_stem(key),
+            kind="group",
+            group=("group", *place),
+            doc="",
+            args=body.args,
+            inputs=[Input(name or f"x{n + 1}", i) for n, (name, i) in enumerate(zip(names, enters, strict=True))],
+            outputs=[Output(None, i) for i in leaves_it],
+            values=body.values,
+            steps=[e.step for e in elements],
+            choices=body.choices,
+            positional=sub.positional,
+            aliases=body.inputs,
+        )
+        _drop_identities(unit)
+        self.owner.units.append(unit)
+        return Step(
+            Part(len(self.owner.units) - 1, sub.site),
+            key,
+            tuple(enters),
+            tuple(leaves_it),
+            tuple(enters),
+            tuple(leaves_it),
+            sub.site,
+            sub.iters,
+            labelled=True,
+        )
+
+    # ------------------------------------------------------------------ nodes
+
+    def _step(self, node: Node, prefix: str = "") -> Step:
+        path = node.module or node.name
+        if path.startswith(prefix):
+            path = path[len(prefix) :]
+        takes: tuple[Tree, ...] = node.inputs
+        gives: tuple[Tree, ...] = node.outputs
+        layer: Layer
+        if node.body >= 0:
+            callee = self.graph.bodies[node.body]
+            layer = Part(self.owner.of_body[node.body], node.site)
+            takes = _split([i.value for i in callee.inputs], node.inputs)
+            gives = _split([o.value for o in callee.outputs], node.outputs)
+        else:
+            op = self.graph.ops[node.op]
+            shapes = tuple(self.body.values[i].shape for i in node.inputs)
+            ports = len(node.outputs) if op.op == "pool" else 1
+            torch = self.owner.torch(node.op, shapes, ports)
+            stateful = bool(op.weights(shapes[0]) or op.buffers(shapes[0]))
+            layer = Leaf(op.op, torch, node.site, op.family, stateful, ports)
+            if torch.module is None and torch.function is None:
+                raise EmitError(f"`{node.name}` ({op.op}) has no form in PyTorch", node.site)
+        return Step(
+            layer,
+            path,
+            node.inputs,
+            node.outputs,
+            takes,
+            gives,
+            node.site,
+            node.iters,
+            node.role == "skip",
+            node.labelled,
+        )
+
+
+def _drop_identities(unit: Unit) -> None:
+    """Let what reads an identity read its input."""
+    real: dict[int, int] = {}
+
+    def follow(tree: Tree) -> Tree:
+        return real.get(tree, tree) if isinstance(tree, int) else [follow(part) for part in tree]
+
+    kept = []
+    for step in unit.steps:
+        step.takes = tuple(follow(tree) for tree in step.takes)
+        step.inputs = tuple(real.get(i, i) for i in step.inputs)
+        if isinstance(step.layer, Leaf) and step.layer.op == "identity":
+            real[step.outputs[0]] = step.inputs[0]
+        else:
+            kept.append(step)
+    if real:
+        unit.steps = kept
+        unit.outputs = [replace(out, value=follow(out.value)) for out in unit.outputs]
+
+
+def _unread(unit: Unit) -> set[int]:
+    """Inputs that no step reads, other than an only one."""
+    read = {i for step in unit.steps for i in step.inputs}
+    read.update(i for out in unit.outputs for i in leaves(out.value))
+    unread = {n for n, i in enumerate(unit.inputs) if not read.intersection(leaves(i.value))}
+    return unread if len(unread) < len(unit.inputs) else set()
+
+
+def _stem(key: str) -> str:
+    """The label of a group: the last part of its key that is not a number."""
+    words = [part for part in key.split(".") if not part.isdigit()]
+    return words[-1] if words else "part"
+
+
+def _split(trees: list[Tree], values: tuple[int, ...]) -> tuple[Tree, ...]:
+    """Flat values of a call in the shape of the callee's trees."""
+    rest = iter(values)
+
+    def fill(tree: Tree) -> Tree:
+        return next(rest) if isinstance(tree, int) else [fill(part) for part in tree]
+
+    return tuple(fill(tree) for tree in trees)
