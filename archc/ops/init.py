@@ -23,10 +23,11 @@ class Known(NamedTuple):
 
 
 _FAN: dict[str, Setting | None] = {"a": 0, "mode": "fan_in", "nonlinearity": "leaky_relu"}
-_WORDS = {
+WORDS = {
     "mode": ("fan_in", "fan_out"),
     "nonlinearity": ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"),
 }
+"""Parameters of initialisers that take bare words, and which."""
 
 KNOWN: dict[str, Known] = {
     "zeros": Known({}, 0, "all zero"),
@@ -131,7 +132,7 @@ def make(
 
 
 def _check(name: str, key: str, value: Any) -> None:
-    words = _WORDS.get(key)
+    words = WORDS.get(key)
     if words is not None:
         if value not in words:
             shown = f"`{value}`" if isinstance(value, str) else "what is given"

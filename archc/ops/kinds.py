@@ -249,8 +249,17 @@ class Factor(PerAxis):
         return "number above 0, list per axis"
 
 
-class Choice(PerAxis):
-    """A whole number, or a list of whole numbers (not one per axis)."""
+class Parts(PerAxis):
+    """How many parts, or a list with the size of each."""
+
+    most = 4096  # each is a value of its own
+
+    def parse(self, value: Any) -> Any:
+        parsed = super().parse(value)
+        count = len(parsed) if isinstance(parsed, tuple) else parsed
+        if count > self.most:
+            raise Refused("E0305", f"{{}} must be at most {self.most} parts, not {count}")
+        return parsed
 
     def describe(self) -> str:
         return f"whole number from {self.least}, list of them"

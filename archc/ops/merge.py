@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .base import Op, OpError, Shape, show, spatial
 from .call import Call, Infix, Input, Method, Torch
-from .kinds import Choice, Count, OneOf
+from .kinds import Count, OneOf, Parts
 from .windows import BROADCAST, POINT, Geometry
 
 _INFIX = {"sum": "+", "product": "*", "difference": "-"}
@@ -117,7 +117,7 @@ class Split(Op):
     family = "merge"
     example = ("2", (64, 32, 32))
 
-    parts: Annotated[int | tuple[int, ...], Choice(1)] = Field(
+    parts: Annotated[int | tuple[int, ...], Parts(1)] = Field(
         description="how many equal parts, or the channels of each part"
     )
 

@@ -270,7 +270,10 @@ class Unpool(Op):
         kwargs: dict[str, Any] = {} if stride == kernel else {"stride": square(stride)}
         if any(pad):
             kwargs["padding"] = square(pad)
-        kwargs["output_size"] = [int(n) for n in self._size()]
+        windows = zip(x[1:], kernel, stride, pad, strict=True)
+        usual = tuple((n - 1) * s - 2 * p + k for n, k, s, p in windows)
+        if usual != self._size():
+            kwargs["output_size"] = [int(n) for n in self._size()]
         args = (Input(0), Input(1), square(kernel))
         return Torch(function=Call(f"F.max_unpool{len(kernel)}d", args, kwargs))
 

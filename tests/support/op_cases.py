@@ -39,6 +39,7 @@ CONV: list[Case] = [
         {"channels": 6, "kernel": 3, "pad": "same", "stride": 2, "pad_mode": "circular"},
         [S2],
     ),
+    ("conv", {"channels": 2, "kernel": 3, "pad": "same", "stride": 2, "pad_mode": "reflect"}, [S2]),
     *_per_rank("conv_transpose", {"channels": 4, "kernel": 2, "stride": 2}),
     *_per_rank(
         "conv_transpose", {"channels": 4, "kernel": 3, "stride": 2, "pad": 1, "output_pad": 1}
@@ -82,6 +83,7 @@ POOL: list[Case] = [
     ("pool", {"to": (6, 6), "by": "avg"}, [S2]),
     ("pool", {"to": (5,)}, [S1]),
     ("pool", {"to": (2, 2, 3), "by": "avg"}, [S3]),
+    ("unpool", {"from": REF, "size": (12, 10)}, [(6, 6, 5), (6, 6, 5)]),
     *[
         ("unpool", {"kernel": 2, "from": REF, "size": size}, [pooled, pooled])
         for size, pooled in (((17,), (6, 8)), ((13, 11), (6, 6, 5)), ((6, 7, 5), (4, 3, 3, 2)))
@@ -138,6 +140,8 @@ RESIZE: list[Case] = [
     ("pad", {"to": REF, "by": "reflect"}, [S1, (1, 20)]),
     ("pad", {"to": (20,), "value": -1.5}, [S1]),
     ("pad", {"to": REF}, [S3, (1, 8, 8, 8)]),
+    *_per_rank("pad", {"amounts": (1, 2), "over": "channels"}),
+    ("pad", {"amounts": 3, "over": "channels", "value": 1}, [S2]),
     *_per_rank("crop", {"amounts": 1}),
     ("crop", {"amounts": ((1, 2), (0, 3))}, [S2]),
     ("crop", {"amounts": (2, 0)}, [S2]),

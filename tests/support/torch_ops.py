@@ -1,4 +1,4 @@
-"""Operators run in PyTorch: the values of `archc.ops.call` evaluated, and the gradient's support."""
+"""Operators run in PyTorch: values of `archc.ops.call` evaluated, and which units read what."""
 
 from __future__ import annotations
 
