@@ -33,30 +33,6 @@ class SizeOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
-    """One size of the i-th input, counting the batch as axis 0: `x.shape[2]`."""
-
-    index: int
-    axis: int
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """`start:stop` of an axis; either may be left out, and both may be expressions."""
-
-    start: Any = None
-    stop: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Subscript:
-    """`on[a, b, c]`: a `Slice` for each axis, batch and channels included (`x[:, :, 5:-5]`)."""
-
-    on: Any
-    slices: tuple[Slice, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """`func(*args, **kwargs)`. `func` is a dotted name that archc wrote, or the layer itself.
 

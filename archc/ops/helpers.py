@@ -400,64 +400,33 @@ class PadTo(nn.Module):
 ''',
 )
 
-CROP = _helper(
-    "Crop",
+CROP_TO_FUNCTION = _helper(
+    "crop_to",
     '''
-class Crop(nn.Module):
-    """Cuts off a border: (before, after) for each spatial axis."""
-
-    def __init__(self, amounts: tuple[tuple[int, int], ...]):
-        super().__init__()
-        self.amounts = amounts
-
-    def forward(self, x: Tensor) -> Tensor:
-        for axis, (before, after) in enumerate(self.amounts, 2):
-            x = x.narrow(axis, before, x.shape[axis] - before - after)
-        return x
-''',
-)
-
-CROP_AT = _helper(
-    "CropAt",
-    '''
-class CropAt(nn.Module):
-    """Cuts out the given spatial size, beginning at the given place."""
-
-    def __init__(self, start: tuple[int, ...], size: tuple[int, ...]):
-        super().__init__()
-        self.start = start
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        for axis, (start, n) in enumerate(zip(self.start, self.size), 2):
-            x = x.narrow(axis, start, n)
-        return x
-''',
-)
-
-CENTRE_CROP_FUNCTION = _helper(
-    "centre_crop",
-    '''
-def centre_crop(x: Tensor, size: tuple[int, ...]) -> Tensor:
-    """The middle of `x`, of the given spatial size."""
+def crop_to(
+    x: Tensor, size: tuple[int, ...], at: tuple[int, ...] | None = None
+) -> Tensor:
+    """The part of `x` of the given spatial size: from a place, or the middle."""
     for axis, n in enumerate(size, 2):
-        x = x.narrow(axis, (x.shape[axis] - n) // 2, n)
+        start = at[axis - 2] if at else (x.shape[axis] - n) // 2
+        x = x.narrow(axis, start, n)
     return x
 ''',
 )
 
-CENTRE_CROP = _helper(
-    "CentreCrop",
+CROP_TO = _helper(
+    "CropTo",
     '''
-class CentreCrop(nn.Module):
-    """Keeps the middle, of the given spatial size."""
+class CropTo(nn.Module):
+    """Keeps the given spatial size: from a place, or the middle."""
 
-    def __init__(self, size: tuple[int, ...]):
+    def __init__(self, size: tuple[int, ...], at: tuple[int, ...] | None = None):
         super().__init__()
         self.size = size
+        self.at = at
 
     def forward(self, x: Tensor) -> Tensor:
-        return centre_crop(x, self.size)
+        return crop_to(x, self.size, self.at)
 ''',
 )
 

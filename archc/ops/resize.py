@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from .base import REF, Op, OpError, Shape, per_axis, show, spatial
-from .call import Call, Extent, Infix, Input, SizeOf, Slice, Subscript, Torch
+from .call import Call, Input, SizeOf, Torch
 from .kinds import PAD_MODES, Bool, Count, Factor, Number, OneOf, Padding, PerAxis, Target
 from .padding import Sides, check_mode, flat, square
 from .windows import (
@@ -353,36 +353,16 @@ class Crop(Border):
 
     def torch(self, *xs: Shape) -> Torch:
         x = xs[0]
-        whole = (Slice(), Slice())
         if self.to is None:
-            from .helpers import CROP
+            amounts = tuple(-n for n in flat(self._sides(x)))
+            module = Call(f"nn.ZeroPad{len(x) - 1}d", (square(amounts),))
+            return Torch(module, Call("F.pad", (Input(), amounts)))
+        from .helpers import CROP_TO, CROP_TO_FUNCTION
 
-            pairs = self._sides(x)
-            slices = tuple(Slice(lo or None, -hi if hi else None) for lo, hi in pairs)
-            module = Call(CROP.name, (pairs,))
-            return Torch(module, Subscript(Input(), whole + slices), helpers=(CROP,))
-        if self.at is not None:
-            return self._crop_at(*xs)
-        from .helpers import CENTRE_CROP, CENTRE_CROP_FUNCTION
-
+        how = {} if self.at is None else {"at": self._starts(*xs)}
         size: Any = SizeOf(1) if self.to == REF else _target(self, *xs)
-        function = Call(CENTRE_CROP_FUNCTION.name, (Input(), size))
+        function = Call(CROP_TO_FUNCTION.name, (Input(), size), how)
         if self.to == REF:
-            return Torch(function=function, helpers=(CENTRE_CROP_FUNCTION,))
-        module = Call(CENTRE_CROP.name, (size,))
-        return Torch(module, function, helpers=(CENTRE_CROP_FUNCTION, CENTRE_CROP))
-
-    def _crop_at(self, *xs: Shape) -> Torch:
-        from .helpers import CROP_AT
-
-        starts = self._starts(*xs)
-        slices: list[Slice] = [Slice(), Slice()]
-        if self.to == REF:
-            for axis, start in enumerate(starts, 2):
-                end = Extent(1, axis)
-                slices.append(Slice(start, Infix("+", (start, end))) if start else Slice(None, end))
-            return Torch(function=Subscript(Input(), tuple(slices)))
-        size = _target(self, *xs)
-        slices += [Slice(s or None, s + m) for s, m in zip(starts, size, strict=True)]
-        module = Call(CROP_AT.name, (starts, size))
-        return Torch(module, Subscript(Input(), tuple(slices)), helpers=(CROP_AT,))
+            return Torch(function=function, helpers=(CROP_TO_FUNCTION,))
+        module = Call(CROP_TO.name, (size,), how)
+        return Torch(module, function, helpers=(CROP_TO_FUNCTION, CROP_TO))

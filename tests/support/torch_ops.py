@@ -12,14 +12,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from archc.ops import Op
 from archc.ops.call import (
     Call,
-    Extent,
     Infix,
     Input,
     Method,
     Module,
     SizeOf,
-    Slice,
-    Subscript,
     Torch,
     Weight,
 )
@@ -65,12 +62,6 @@ class Running:
                 return dict(self.module.named_parameters())[name]
             case SizeOf(index):
                 return xs[index].shape[2:]
-            case Extent(index, axis):
-                return xs[index].shape[axis]
-            case Slice(start, stop):
-                return slice(of(start), of(stop))
-            case Subscript(on, slices):
-                return of(on)[tuple(of(s) for s in slices)]
             case Call(func, args, kwargs):
                 called = of(func) if isinstance(func, Module) else self._name(func)
                 return called(*map(of, args), **{k: of(v) for k, v in kwargs.items()})
