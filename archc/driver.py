@@ -171,21 +171,10 @@ def _wanted(state: Compilation, program: Program) -> list[tuple[str, dict[str, A
 
 
 def _complete(program: Program, options: Options) -> list[str]:
-    """Networks whose parameters all have values; all of them where none is so."""
-    complete = []
-    for name, decl in program.networks.items():
-        given = {a.name.name for a in _fixed(decl) if a.name is not None} | set(options.settings)
-        needed = [p for p in program.parameters(name) if p.default is None]
-        if len(needed) <= sum(a.name is None for a in _fixed(decl)) or all(
-            p.name.name in given for p in needed
-        ):
-            complete.append(name)
+    """Networks whose parameters all have values; where none is so, all (each will say what it needs)."""
+    given = set(options.settings)
+    complete = [name for name in program.networks if program.missing(name) <= given]
     return complete or list(program.networks)
-
-
-def _fixed(decl: Any) -> Any:
-    args = getattr(decl, "args", None)
-    return args.items if args is not None else ()
 
 
 def _with_settings(

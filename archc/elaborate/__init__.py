@@ -72,6 +72,17 @@ class Program:
                 return ()
         return decl.params
 
+    def missing(self, name: str) -> set[str]:
+        """Parameters of a network that have no value yet."""
+        bound: dict[str, Any] = {}
+        decl: Any = self.networks[name]
+        if isinstance(decl, tree.Variant):
+            try:
+                decl, _, bound = self.unit.base(decl, Session(Diagnostics(), self.limits))
+            except Fail:
+                return set()
+        return {p.name.name for p in decl.params if p.default is None and p.name.name not in bound}
+
     def value(self, text: str, name: str) -> Any:
         """A value given from outside (`--set name=text`), evaluated in this file; POISON on a mistake."""
         from ..syntax import parse_expr
@@ -125,7 +136,8 @@ class Program:
             return None
         claims = frame.claims if top is decl else [(e, dict(frame.env)) for e in expects]
         graph = assemble(session, top.name.name)
-        return Elaborated(top.name.name, graph, frame, claims, top.doc or decl.doc)
+        doc = top.doc or decl.doc or self.unit.file.doc
+        return Elaborated(top.name.name, graph, frame, claims, doc)
 
 
 def _run_network(

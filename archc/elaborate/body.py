@@ -28,6 +28,8 @@ class Builder:
         """What leaves each label."""
         self.excused: set[int] = set()
         """Values that a mistake swallowed: they may well reach an output."""
+        self.excuse_all = False
+        """A mistake may have taken any value."""
         self.size = 0
         """Layers, those inside of calls counted."""
         self._auto: list[tuple[int, tuple[str, str]]] = []
@@ -130,7 +132,7 @@ class Builder:
         live = self.live()
         if pruned:
             self.prune(live)
-        else:
+        elif not self.excuse_all:
             self.report_lost(live)
 
     def live(self) -> set[int]:

@@ -69,6 +69,7 @@ class Expressions:
     def outer(self, name: str, span: Span) -> Any:
         """A name that is not in the body: of the file, of what it uses, or of an operator."""
         if name in self.assigned:
+            self.miss(None)
             self.session.fail(
                 "E0205",
                 f"`{name}` has no value here",
@@ -99,10 +100,15 @@ class Expressions:
     def visible(self) -> list[str]:
         return [*self.env, *self.unit.names(), *builtins.FUNCTIONS, *builtins.operators()]
 
+    def miss(self, meant: str | None) -> None:
+        """A value was asked for in vain. `Frame` excuses what was surely meant from being lost."""
+
     def unknown(self, code: str, what: str, name: str, span: Span, known: list[str]) -> None:
         from ..diagnostics import Edit, Fix
 
         meant = closest(name, known)
+        if code == "E0201":
+            self.miss(meant)
         self.session.fail(
             code,
             f"{what} `{name}`",

@@ -74,6 +74,7 @@ class Frame(Stages):
                 node.targets[0].span.to(node.targets[-1].span),
             )
         elif len(parts) != len(names):
+            self.excuse(parts)
             self.env.update(dict.fromkeys(names, POISON))
             self.session.fail(
                 "E0311",
@@ -176,6 +177,7 @@ class Frame(Stages):
             value = POISON
         if not poisoned(value) and tree_of(value) is None:
             self.outputs.append((node.name.name if node.name else None, POISON, node.training, node.span))
+            self.builder.excuse_all = True
             self.session.fail(
                 "E0308", f"an output is a value of the network, not {kind_of(value)}", node.value.span
             )

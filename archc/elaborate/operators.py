@@ -167,8 +167,9 @@ def _refused(
         if made is not None and made != span:
             labels.append((made, f"{show(tensor.shape)}{_how(self, tensor)}"))
     help_text, fixes = projection(self, values, spans, skip)
+    notes = [n for n in error.notes if n != labels[0][1]]
     session.report(
-        error.code, error.message, *labels, notes=error.notes, help=help_text or error.help, fixes=fixes
+        error.code, error.message, *labels, notes=notes, help=help_text or error.help, fixes=fixes
     )
 
 

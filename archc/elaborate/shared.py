@@ -61,7 +61,11 @@ class Shared:
             result = self.frame.stage(self.node.stage, value, at)
         finally:
             builder.names = names
-        self.unite(user, start, place)
+        try:
+            self.unite(user, start, place)
+        except Fail:
+            user.excuse(result)
+            raise
         return result
 
     def unite(self, user: Stages, start: int, place: Place) -> None:

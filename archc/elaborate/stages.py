@@ -68,6 +68,15 @@ class Stages(Expressions):
         """A mistake took this value: it is not to be reported as lost."""
         self.builder.excused.update(t.id for t in tensors(value))
 
+    def miss(self, meant: str | None) -> None:
+        """The value that a wrong name meant (any, where none is near) is not to be reported as lost."""
+        if getattr(self, "builder", None) is None:
+            return
+        if meant is not None and meant in self.env:
+            self.excuse(self.env[meant])
+        else:
+            self.builder.excuse_all = True
+
     # ------------------------------------------------------------------ names
 
     def label_text(self, label: tree.StageLabel | None) -> str | None:
