@@ -46,19 +46,31 @@ class Frame(Stages):
 
     def run(self, statements: tuple[tree.Stmt, ...]) -> None:
         for statement in statements:
+            made = len(self.builder.body.values)
             try:
                 _RUN[type(statement)](self, statement)
             except Fail:
-                pass
+                self.mistaken(statement, made)
+
+    def mistaken(self, node: tree.Node, made: int) -> None:
+        """A statement failed: what it names, and what it made (from value `made` on), is not lost."""
+        builder = self.builder
+        builder.excused.update(range(made, len(builder.body.values)))
+        for name in tree.names_in(node):
+            if name in self.env:
+                self.excuse(self.env[name])
 
     def assign(self, node: tree.Assign) -> None:
         names = [t.name for t in node.targets]
         for target in node.targets:
             self.check_name(target)
+        made = len(self.builder.body.values)
         try:
             value = self.eval(node.value)
         except Fail:
             value = POISON
+        if poisoned(value):
+            self.mistaken(node.value, made)
         if len(names) == 1:
             self.env[names[0]] = value
             self.entitle(names[0], value)
@@ -171,10 +183,13 @@ class Frame(Stages):
         self.run(node.yes if taken else node.no)
 
     def output(self, node: tree.Output) -> None:
+        made = len(self.builder.body.values)
         try:
             value = self.eval(node.value)
         except Fail:
             value = POISON
+        if poisoned(value):
+            self.mistaken(node.value, made)
         if not poisoned(value) and tree_of(value) is None:
             self.outputs.append((node.name.name if node.name else None, POISON, node.training, node.span))
             self.builder.excuse_all = True
@@ -366,7 +381,10 @@ class Frame(Stages):
                 builder.body.outputs.append(
                     Output(None, builder.positions(tensor.id), hidden=True)
                 )
-        shared.report_unused(self)
+        if getattr(decl, "incomplete", False):
+            builder.excuse_all = True
+        if not builder.excuse_all:
+            shared.report_unused(self)
         builder.finish(pruned)
         return None if bad else pooled
 

@@ -417,3 +417,21 @@ class File:
     declarations: tuple[Decl, ...]
     comments: tuple[tuple[Span, str], ...]
     broken: frozenset[str] = frozenset()  # names that skipped text would have declared
+
+
+def names_in(node: Node) -> set[str]:
+    """The names that stand as expressions or stages anywhere in a node, without recursion."""
+    found: set[str] = set()
+    pending: list[object] = [node]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, tuple) and not isinstance(part, Span):
+            pending.extend(part)
+        elif isinstance(part, Name):
+            found.add(part.name)
+        elif isinstance(part, Apply):
+            found.add(part.name[0].name)
+            pending.append(part.args)
+        elif isinstance(part, Node):
+            pending.extend(getattr(part, field) for field in part.__match_args__[1:])
+    return found
