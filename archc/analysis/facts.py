@@ -18,9 +18,10 @@ class Facts:
 
     `params`, `frozen`, `buffers`: scalars. `macs`: per sample. `units`: output units (of the first
     result). `reads`: for each input, how its axes are read, or None where its values are not.
+    `local`: every unit of the result reads its own place of the first input.
     """
 
-    __slots__ = ("buffers", "frozen", "macs", "op", "params", "reads", "units", "weighty")
+    __slots__ = ("buffers", "frozen", "local", "macs", "op", "params", "reads", "units", "weighty")
 
     def __init__(self, op: Op, inputs: tuple[Shape, ...], output: Shape) -> None:
         weights = op.count_weights(inputs[0])
@@ -34,6 +35,8 @@ class Facts:
         self.reads = tuple(
             None if axes is None else _axes(axes, output) for axes in op.reads(*inputs)
         )
+        first = self.reads[0]
+        self.local = first is not None and all(axis is IDENTITY for axis in first)
 
 
 def _axes(geometries: tuple[Geometry, ...], output: Shape) -> Reads:

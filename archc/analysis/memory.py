@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from math import prod
 
-from ..graph import Body, Graph
+from ..graph import Body, Graph, Shape
 from .facts import FactTable
 from .measures import MAIN, SKIP, Measures, input_values, output_values
 
@@ -45,19 +45,21 @@ class Memory:
         body = self.graph.bodies[index]
         roots = self._roots(index, body)
         ends = _last_uses(body, parts, roots)
-        size = [prod(int(n) for n in value.shape) for value in body.values]
+        size = _sizes(body)
         live = most = sum(size[v] for v in {roots[v] for v in input_values(body)})
         for n, node in enumerate(body.nodes):
             if parts[n] == SKIP:
                 continue
-            made = [v for v in node.outputs if roots[v] == v]
-            room = sum(size[v] for v in made)
             if node.op < 0:
-                given = sum(size[v] for v in node.inputs)
+                given = sum([size[v] for v in node.inputs])
                 most = max(most, live + self.peak(node.body, parts[n]) - given)
-            live += room
-            most = max(most, live)
-            live -= sum(size[v] for v in ends[n])
+            for v in node.outputs:
+                if roots[v] == v:
+                    live += size[v]
+            if live > most:
+                most = live
+            for v in ends.get(n, ()):
+                live -= size[v]
         return most
 
     def _roots(self, index: int, body: Body) -> list[int]:
@@ -70,10 +72,22 @@ class Memory:
         return roots
 
 
-def _last_uses(body: Body, parts: list[int], roots: list[int]) -> list[list[int]]:
-    """For each node, the values whose room is free after it."""
+def _sizes(body: Body) -> list[int]:
+    """Units of each value."""
+    known: dict[Shape, int] = {}
+    sizes = []
+    for value in body.values:
+        size = known.get(value.shape)
+        if size is None:
+            size = known[value.shape] = prod([int(n) for n in value.shape])
+        sizes.append(size)
+    return sizes
+
+
+def _last_uses(body: Body, parts: list[int], roots: list[int]) -> dict[int, list[int]]:
+    """For the nodes after which room is free, the values whose room it is."""
     held = {roots[v] for v in (*input_values(body), *output_values(body))}
-    ends: list[list[int]] = [[] for _ in body.nodes]
+    ends: dict[int, list[int]] = {}
     seen = set(held)
     for n in range(len(body.nodes) - 1, -1, -1):
         if parts[n] == SKIP:
@@ -83,5 +97,5 @@ def _last_uses(body: Body, parts: list[int], roots: list[int]) -> list[list[int]
             root = roots[v]
             if root not in seen:
                 seen.add(root)
-                ends[n].append(root)
+                ends.setdefault(n, []).append(root)
     return ends

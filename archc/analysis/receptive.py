@@ -12,7 +12,7 @@ called; that is exact, because the ends of an interval never decrease from unit 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..graph import Body, Graph, Shape
 from .axis import IDENTITY, Axis, compose, hull
@@ -50,6 +50,11 @@ class Fields:
                 for v, field in zip(node.outputs, self._call(body, n, fields), strict=True):
                     fields[v] = field
                 continue
+            if fact.local and len(node.inputs) == 1:
+                field = fields[node.inputs[0]]
+                for v in node.outputs:
+                    fields[v] = field
+                continue
             shape = values[node.outputs[0]].shape
             field = None
             for v, axes in zip(node.inputs, fact.reads, strict=True):
@@ -85,6 +90,10 @@ def through(outer: Field, inner: Field, shape: Shape) -> Field:
     if len(inner) != len(outer):
         # The axes of the input are gone (or were never there): what is left of them is seen whole.
         return (None,) * len(outer)
+    if len(outer) == 2 and outer[0] is outer[1] and inner[0] is inner[1] and _square(shape, 1):
+        far, near = outer[0], inner[0]
+        both = None if far is None or near is None else compose(far, near, _units(shape, 0))
+        return both, both
     composed: list[Axis | None] = []
     for i, (far, near) in enumerate(zip(outer, inner, strict=True)):
         if far is None or near is None:
@@ -123,8 +132,7 @@ def _square(shape: Shape, axis: int) -> bool:
 # ---------------------------------------------------------------------- figures
 
 
-@dataclass(frozen=True, slots=True)
-class AxisField:
+class AxisField(NamedTuple):
     """Figures of one axis, in input units.
 
     `size` and `smallest`: the interval of the unit (phase) that sees most and least. `stride`:
@@ -143,8 +151,7 @@ class AxisField:
     holes: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReceptiveField:
+class ReceptiveField(NamedTuple):
     """What a unit sees of the network's input, by spatial axis; None: the whole axis."""
 
     axes: tuple[AxisField | None, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from math import prod
 from typing import Union
 
 from ..graph import Body, Graph, Input, Output, Shape, leaves
@@ -20,6 +21,7 @@ Figure = Union[int, float, None, list["Figure"]]
 MEASURES = (
     "params",
     "frozen",
+    "buffers",
     "macs",
     "flops",
     "neurons",
@@ -30,6 +32,9 @@ MEASURES = (
     "memory",
 )
 """Names that mean a measure in a claim."""
+
+SUMS = ("params", "frozen", "buffers", "macs", "flops", "neurons")
+"""Those that are sums over layers."""
 
 
 class Report:
@@ -154,9 +159,10 @@ class Report:
 
     @cached_property
     def receptive_field(self) -> ReceptiveField | None:
-        """Of the first output; None where no input has spatial axes."""
-        ends = self._usual_outputs()
-        return self.walker.figures(self.walker.main_place(), ends[0]) if ends else None
+        """Of the output that sees most; None where no input has spatial axes."""
+        place = self.walker.main_place()
+        seen = [self.walker.figures(place, v) for v in self._usual_outputs()]
+        return max([one for one in seen if one is not None], key=_extent, default=None)
 
     @cached_property
     def local_field(self) -> tuple[str, ReceptiveField] | None:
@@ -197,13 +203,23 @@ class Report:
         `stride` are one number where all axes agree, else a list; None stands for a whole axis, and
         where there is no field at all. Raises `UnknownTarget` for a path that is not there.
         """
+        return self._of_network(name) if target is None else self._of_target(name, self._at(target))
+
+    def breakdown(self, name: str, target: str | int | None = None) -> list[tuple[str, int]]:
+        """The operators that make up one of `SUMS`: path and figure of each that adds to it."""
+        factor = 2 if name == "flops" else 1
+        field = "macs" if name == "flops" else name
+        if name not in SUMS:
+            raise ValueError(f"{name!r} is not a sum over layers")
+        rows = targets.breakdown(self.walker, self._at(target), field)
+        return [(path, factor * figure) for path, figure in rows]
+
+    def _at(self, target: str | int | None) -> targets.Target:
         if target is None:
-            return self._of_network(name)
+            return targets.of_network(self.walker)
         if isinstance(target, int):
-            at = targets.of_value(self.walker, target)
-        else:
-            at = targets.of_path(self.walker, target)
-        return self._of_target(name, at)
+            return targets.of_value(self.walker, target)
+        return targets.of_path(self.walker, target)
 
     def _of_network(self, name: str) -> Figure:
         if name == "shape":
@@ -261,6 +277,11 @@ def _checked(name: str) -> str:
     if name not in MEASURES:
         raise ValueError(f"no measure {name!r}")
     return name
+
+
+def _extent(seen: ReceptiveField) -> tuple[int, int]:
+    """To compare fields: those with more whole axes see more."""
+    return sum(size is None for size in seen.size), prod(size or 1 for size in seen.size)
 
 
 def _shapes(body: Body, values: list[int]) -> list[Figure]:

@@ -7,8 +7,7 @@ blocks are nested.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from ..graph import Body, Graph, Node, Scope, Shape, Site, Tree, join, leaves
 from .facts import Facts, FactTable, plain
@@ -16,8 +15,7 @@ from .measures import ALL, MAIN, SKIP, Counts, Measures, input_values, output_va
 from .receptive import Field, Fields, ReceptiveField, figures
 
 
-@dataclass(slots=True)
-class LayerRow:
+class LayerRow(NamedTuple):
     """An operator at its place. Figures are its own; `receptive_field` is over the network's input.
 
     `inputs`: paths of the layers (or names of the network's inputs) that feed it. `shape`: of its
@@ -41,8 +39,7 @@ class LayerRow:
     module: str | None = None
 
 
-@dataclass(slots=True)
-class ScopeRow:
+class ScopeRow(NamedTuple):
     """A called block or a labelled group: sums over what is inside, and what leaves it.
 
     `block` is the block's name, or the kind of a group (`group`, `repeat`, `for`, `skip`). `shapes`
@@ -64,26 +61,38 @@ class ScopeRow:
     site: Site
     calls: bool
     body: int = -1
-    count: int = 1
+    iterations: int = 1
     training: bool = False
 
 
 Row = Union[LayerRow, ScopeRow]
 
 
-@dataclass(slots=True)
 class Place:
-    """A body where it is called: path before its nodes, what feeds its inputs and what they see."""
+    """A body where it is called: path before its nodes, what feeds its inputs and what they see.
 
-    index: int
-    path: str
-    feeds: list[list[str]]
-    outer: list[Field | None]
-    training: bool
-    owned: bool = True
-    """Its weights are counted here (not at an earlier use of the same shared module)."""
-    names: dict[int, list[str]] = field(default_factory=dict)
-    """Names of the layers that make each value, as far as they are known."""
+    `owned`: its weights are counted here, not at an earlier use of the same shared module.
+    """
+
+    __slots__ = ("feeds", "index", "names", "outer", "owned", "path", "training")
+
+    def __init__(
+        self,
+        index: int,
+        path: str,
+        feeds: list[list[str]],
+        outer: list[Field | None],
+        training: bool,
+        owned: bool = True,
+    ) -> None:
+        self.index = index
+        self.path = path
+        self.feeds = feeds
+        self.outer = outer
+        self.training = training
+        self.owned = owned
+        self.names: dict[int, list[str]] = {}
+        """Names of the layers that make each value, as far as they are known."""
 
 
 class Walker:
@@ -176,7 +185,7 @@ class Walker:
     def _layers(self, place: Place) -> Generator[LayerRow, None, None]:
         shared, seen = self.measures.shared(place.index), set[str]()
         for n, node in enumerate(self.graph.bodies[place.index].nodes):
-            owned = place.owned and _owns(node, shared, seen)
+            owned = place.owned and owns(node, shared, seen)
             if node.op >= 0:
                 yield self.layer(place, n, owned)
             else:
@@ -224,7 +233,7 @@ class Walker:
             while at < len(groups) and body.scopes[groups[at]].first <= n:
                 yield self.group(place, groups[at])
                 at += 1
-            owned = place.owned and _owns(node, shared, seen)
+            owned = place.owned and owns(node, shared, seen)
             if node.op < 0:
                 yield self.call(place, n, owned)
                 yield from self._scopes(self.called(place, n, owned))
@@ -273,12 +282,12 @@ class Walker:
             site=self.graph.sites[site],
             calls=body >= 0,
             body=body,
-            count=count,
+            iterations=count,
             training=place.training or self._is_training(place, n),
         )
 
 
-def _owns(node: Node, shared: set[str], seen: set[str]) -> bool:
+def owns(node: Node, shared: set[str], seen: set[str]) -> bool:
     """Is this the first use of the node's module? Notes it in `seen`."""
     if not shared:
         return True

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ..graph import Body, Graph, leaves
-from .measures import ALL, SKIP, Counts, Measures
-from .rows import Place, Walker, leaving
+from ..graph import Body, Graph, join, leaves
+from .measures import ALL, MAIN, SKIP, Counts, Measures
+from .rows import Place, Walker, leaving, owns
 
 
-@dataclass(slots=True)
 class Target:
-    """A part of a body: `parts` of its nodes (see `measures`), and the values that leave it."""
+    """A part of a body: `parts` of its nodes (see `measures`), and the values that leave it.
 
-    place: Place
-    parts: list[int]
-    values: list[int]
-    listed: bool = False
-    """Several values leave it, or a list."""
+    `listed`: several values leave it, or a list.
+    """
+
+    __slots__ = ("listed", "parts", "place", "values")
+
+    def __init__(
+        self, place: Place, parts: list[int], values: list[int], listed: bool = False
+    ) -> None:
+        self.place = place
+        self.parts = parts
+        self.values = values
+        self.listed = listed
 
 
 class UnknownTarget(LookupError):
@@ -29,6 +33,13 @@ def of_value(walker: Walker, value: int) -> Target:
     place = walker.main_place()
     parts = walker.measures.ancestors(walker.graph.main, [value])
     return Target(place, parts, [value])
+
+
+def of_network(walker: Walker) -> Target:
+    """All that is there at inference."""
+    place, body = walker.main_place(), walker.graph.main
+    values = [v for end in body.outputs if not end.training for v in leaves(end.value)]
+    return Target(place, walker.measures.parts(place.index, MAIN), values)
 
 
 def of_path(walker: Walker, path: str) -> Target:
@@ -79,6 +90,39 @@ def _call_on_the_way(body: Body, path: str) -> int | None:
 def counts(measures: Measures, target: Target) -> Counts:
     """Sums over a target."""
     return measures.sum_of(target.place.index, target.parts)
+
+
+def breakdown(walker: Walker, target: Target, measure: str) -> list[tuple[str, int]]:
+    """Path and count (a field of `Counts`) of each operator within a target, where it is not 0."""
+    found: list[tuple[str, int]] = []
+    _break_down(walker, target.place.index, target.place.path, target.parts, measure, found)
+    return found
+
+
+def _break_down(
+    walker: Walker,
+    index: int,
+    path: str,
+    parts: list[int],
+    measure: str,
+    found: list[tuple[str, int]],
+) -> None:
+    nodes, facts = walker.graph.bodies[index].nodes, walker.facts[index]
+    shared, seen = walker.measures.shared(index), set[str]()
+    works = measure in ("macs", "neurons")
+    for n, node in enumerate(nodes):
+        if parts[n] == SKIP:
+            continue
+        fact = facts[n]
+        if not owns(node, shared, seen) and not works:
+            continue
+        if fact is None:
+            inner = walker.measures.parts(node.body, parts[n])
+            _break_down(walker, node.body, join(path, node.name), inner, measure, found)
+        else:
+            figure = fact.units * fact.weighty if measure == "neurons" else getattr(fact, measure)
+            if figure:
+                found.append((join(path, node.name), figure))
 
 
 def depth(graph: Graph, measures: Measures, target: Target) -> int:

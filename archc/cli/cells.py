@@ -71,7 +71,7 @@ def applied(row: LayerRow | ScopeRow) -> str:
     """The stage as in .arch: `conv(64, 7, stride=2)`, `Bottleneck(64, stride=2)`."""
     if isinstance(row, ScopeRow):
         if not row.calls:
-            return f"{row.block} {row.count}" if row.block == "repeat" else ""
+            return f"{row.block} {row.iterations}" if row.block == "repeat" else ""
         return row.block + _arguments(list(row.args.items()), 1)
     given = list(row.args.items())
     refs = sum(1 for _, value in given if value == REF)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
 from ..analysis import AxisField, LayerRow, ReceptiveField, Report, ScopeRow
+from ..diagnostics import Diagnostic
 from ..ops import Shape
 from .cells import ratio
 from .tables import Claim
@@ -89,7 +90,7 @@ class ClaimEntry(_Model):
     """An `expect` line."""
 
     text: str
-    holds: bool
+    holds: bool | None = Field(description="null: it cannot be evaluated")
     expected: Any
     actual: Any
     source: str | None
@@ -112,7 +113,7 @@ class NetworkEntry(_Model):
     memory: int = Field(description="bytes of one inference, float32, batch 1")
     auxiliary_params: int
     auxiliary_macs: int
-    receptive_field: Receptive | None = Field(description="of the first output")
+    receptive_field: Receptive | None = Field(description="of the output that sees most")
     layers: list[Layer]
     scopes: list[ScopeEntry]
     claims: list[ClaimEntry]
@@ -162,21 +163,23 @@ class Document(_Model):
 def document(
     spec: str,
     networks: Iterable[tuple[Report, Sequence[Claim]]],
-    diagnostics: Iterable[dict[str, Any]] = (),
+    diagnostics: Iterable[Diagnostic] = (),
 ) -> Document:
-    """The document of a file: its networks with their claims, and diagnostics as plain dicts."""
+    """The document of a file: its networks with their claims, and what was found in it."""
+    from ..diagnostics.json import to_dict
+
     return Document(
         archc=__version__,
         schema_=SCHEMA,
         spec=spec,
         networks=[network(report, claims) for report, claims in networks],
-        diagnostics=[DiagnosticEntry.model_validate(item) for item in diagnostics],
+        diagnostics=[DiagnosticEntry.model_validate(to_dict(item)) for item in diagnostics],
     )
 
 
 def text(made: Document) -> str:
     """The document as it is printed."""
-    return made.model_dump_json(by_alias=True, indent=2) + "\n"
+    return made.model_dump_json(by_alias=True, indent=2)
 
 
 def schema() -> dict[str, Any]:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from ..analysis import Report
+from ..analysis import Report, ScopeRow
 from ..analysis.outline import Line, outline
+from ..ops import Shape
 from .cells import applied, clean, commas, ratio, receptive, short, size
 
 HEAD = ("layer", "operator", "output", "params", "MACs", "receptive field")
 _RIGHT = (False, False, True, True, True, True)
 _MIN_OPERATOR = 16
+_FEWEST_LINES = 6
+_MOST_OPENED = 3
 
 DIM, BOLD, GREEN, RED, CYAN = "2", "1", "32", "31", "36"
 
 
 class Claim(Protocol):
-    """What is shown of a claim."""
+    """What is shown of a claim; `holds` is None where it cannot be evaluated."""
 
     @property
     def text(self) -> str: ...
     @property
-    def holds(self) -> bool: ...
+    def holds(self) -> bool | None: ...
     @property
     def expected(self) -> object: ...
     @property
@@ -34,8 +36,7 @@ class Claim(Protocol):
     def line(self) -> int: ...
 
 
-@dataclass(slots=True)
-class _Cells:
+class _Cells(NamedTuple):
     texts: tuple[str, ...]
     style: str = ""
 
@@ -50,55 +51,81 @@ def table(
     width: int = 100,
     claims: Sequence[Claim] = (),
 ) -> str:
-    """The report for a terminal of the given width; ends with a line break.
+    """The report for a terminal of the given width.
 
     Blocks are one line each and repetitions are said once; `unfold` shows every layer.
     """
     paint: Callable[[str, str], str] = _paint if color else _plain
     out = [paint(BOLD, clean(report.name)), ""]
-    rows = _body(report, unfold)
-    widths = _widths(rows, width)
+    lines = _lines(report, unfold)
+    rows = _body(report, lines)
+    if _total(_widths(rows)) > width:
+        # Names within their scope are shorter, and the tree says where they stand.
+        rows = _body(report, lines, relative=True)
+    widths = _widths(rows)
+    over = _total(widths) - width
+    if over > 0:
+        widths[1] = max(min(_MIN_OPERATOR, widths[1]), widths[1] - over)
     out.append(paint(DIM, _line(HEAD, widths)))
     out += [_line(row.texts, widths, row.style, paint) for row in rows]
     out += ["", *_totals(report, paint)]
     if claims:
         out += ["", *_claims(claims, paint)]
-    return "\n".join(line.rstrip() for line in out) + "\n"
+    return "\n".join(line.rstrip() for line in out)
 
 
-def _body(report: Report, unfold: bool) -> list[_Cells]:
+def _lines(report: Report, unfold: bool) -> list[Line]:
+    """The outline; where blocks hide nearly everything, with some of them opened."""
+    lines = list(outline(report, unfold))
+    for opened in range(1, _MOST_OPENED + 1):
+        if unfold or len(lines) >= _FEWEST_LINES:
+            break
+        lines = list(outline(report, opened=opened))
+    return lines
+
+
+def _body(report: Report, lines: list[Line], relative: bool = False) -> list[_Cells]:
     rows = [
         _Cells((clean(name), "", size(shape), "", "", ""), CYAN) for name, shape in report.inputs
     ]
-    rows += [_cells(line) for line in outline(report, unfold)]
+    rows += [_cells(line, relative) for line in lines]
     return rows
 
 
-def _cells(line: Line) -> _Cells:
-    indent = "  " * line.level
-    seen = receptive(line.last.receptive_field)
-    shapes = [line.last.shape] if hasattr(line.last, "op") else line.last.shapes
-    shape = ", ".join(size(s) for s in shapes)
+def _cells(line: Line, relative: bool) -> _Cells:
+    last = line.last
+    shape = size(last.shape)
+    if isinstance(last, ScopeRow) and len(last.shapes) > 1:
+        shape += f" +{len(last.shapes) - 1}"
+    name, doing = clean(line.row.path), applied(line.row)
+    if line.times > 1 or line.above:
+        name = f"{name} … {_until(clean(line.row.path), clean(last.path))}"
+    if relative and line.inside:
+        name = name.removeprefix(clean(line.inside))
+    if line.above:
+        doing = f"the {line.above} lines above, ×{line.times}"
+    elif line.times > 1:
+        name += f"  ×{line.times}"
+    if line.row.training:
+        doing += " when training"
     params = commas(line.params) if line.params else ""
     macs = short(line.macs) if line.macs else ""
-    if line.more:
-        name = f"{indent}… {clean(line.last.path)}"
-        above = "the line above" if line.span == 1 else f"the {line.span} lines above"
-        return _Cells((name, f"{above}, ×{line.times} more", shape, params, macs, seen), DIM)
-    name = indent + clean(line.row.path)
-    if line.times > 1:
-        name = f"{name} … {clean(line.last.path)}  ×{line.times}"
-    texts = (name, applied(line.row), shape, params, macs, seen)
-    return _Cells(texts, DIM if line.row.training else "")
+    texts = ("  " * line.level + name, doing, shape, params, macs, receptive(last.receptive_field))
+    return _Cells(texts, DIM if line.row.training or line.above else "")
 
 
-def _widths(rows: list[_Cells], width: int) -> list[int]:
-    """Column widths; the operator's column gives way where the terminal is narrow."""
-    widths = [max([len(HEAD[i]), *(len(row.texts[i]) for row in rows)]) for i in range(len(HEAD))]
-    over = sum(widths) + 2 * (len(widths) - 1) - width
-    if over > 0:
-        widths[1] = max(min(_MIN_OPERATOR, widths[1]), widths[1] - over)
-    return widths
+def _until(first: str, last: str) -> str:
+    """The end of a range of names, without the scope that both stand in."""
+    scope, _, name = last.rpartition(".")
+    return name if first.rpartition(".")[0] == scope else last
+
+
+def _widths(rows: list[_Cells]) -> list[int]:
+    return [max([len(HEAD[i]), *(len(row.texts[i]) for row in rows)]) for i in range(len(HEAD))]
+
+
+def _total(widths: list[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
 def _line(
@@ -129,10 +156,11 @@ def figures(report: Report) -> list[tuple[str, str]]:
     if report.buffers:
         params += f"; buffers {commas(report.buffers)}"
     facts = [
+        ("output" if len(report.outputs) == 1 else "outputs", _ends(report.outputs)),
         ("params", params),
         ("MACs", f"{short(report.macs)} = {commas(report.macs)} per sample, biases not counted"),
         ("FLOPs", f"{short(report.flops)} = 2 x MACs"),
-        ("depth", f"{report.depth} weight layers on the longest path"),
+        ("depth", f"{_plural(report.depth, 'weight layer')} on the longest path"),
         ("neurons", f"{commas(report.neurons)} output units of weight layers"),
         ("memory", f"{_bytes(report.memory)} for one inference, float32, batch 1"),
     ]
@@ -166,6 +194,25 @@ def _seen(report: Report) -> list[tuple[str, str]]:
     return facts
 
 
+def _ends(ends: list[tuple[str, Shape]]) -> str:
+    """Names and shapes; those of a list are one."""
+    parts: list[str] = []
+    runs: dict[tuple[str, Shape], list[str]] = {}
+    for name, shape in ends:
+        base, bracket, index = name.partition("[")
+        runs.setdefault((base if bracket else name, shape), []).append(index.rstrip("]"))
+    for (name, shape), numbers in runs.items():
+        at = f"[{numbers[0]}]" if numbers[0] else ""
+        if len(numbers) > 1:
+            at = f"[{numbers[0]} … {numbers[-1]}]"
+        parts.append(f"{clean(name)}{at} {size(shape)}")
+    return ", ".join(parts)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _bytes(count: int) -> str:
     for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
         if count >= unit:
@@ -179,11 +226,21 @@ def _claims(claims: Iterable[Claim], paint: Callable[[str, str], str]) -> list[s
         mark = paint(GREEN, "✓") if claim.holds else paint(RED, "✗")
         text = f"{mark} {clean(claim.text)}"
         if not claim.holds:
-            text += paint(RED, f"   is {clean(str(claim.actual))}")
+            text += paint(RED, f"   {_verdict(claim)}")
         if claim.source:
             text += paint(DIM, f"   {clean(claim.source)}")
         lines.append(text)
     return lines
+
+
+def _verdict(claim: Claim) -> str:
+    """Why a claim has no tick."""
+    if claim.holds is None:
+        return "cannot be evaluated"
+    if isinstance(claim.actual, bool):
+        return "is false"
+    actual = claim.actual
+    return f"is {commas(actual) if isinstance(actual, int) else clean(str(actual))}"
 
 
 def _paint(style: str, text: str) -> str:
@@ -201,7 +258,7 @@ def markdown(report: Report, unfold: bool = False, claims: Sequence[Claim] = ())
     """The same table in Markdown."""
     out = [f"## {_escaped(report.name)}", "", _piped(HEAD)]
     out.append(_piped(["---:" if right else "---" for right in _RIGHT]))
-    for row in _body(report, unfold):
+    for row in _body(report, _lines(report, unfold)):
         name = row.texts[0]
         indent = "&nbsp;" * (len(name) - len(name.lstrip(" ")))
         cells = [indent + _escaped(name.lstrip(" ")), *map(_escaped, row.texts[1:])]
@@ -212,9 +269,9 @@ def markdown(report: Report, unfold: bool = False, claims: Sequence[Claim] = ())
     for claim in claims:
         text = f"- {'✓' if claim.holds else '✗'} {_escaped(claim.text)}"
         if not claim.holds:
-            text += f" (is {_escaped(str(claim.actual))})"
+            text += f" ({_escaped(_verdict(claim))})"
         out.append(f"{text} ({_escaped(claim.source)})" if claim.source else text)
-    return "\n".join(out) + "\n"
+    return "\n".join(out)
 
 
 def _piped(cells: Iterable[str]) -> str:
