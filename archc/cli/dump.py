@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from ..source import Source, Span
+from ..syntax import tree
 from .common import compiled, complain
 
 
@@ -37,13 +37,10 @@ def tree_lines(root: Any) -> list[str]:
     while pending:
         depth, name, node = pending.pop()
         lead = "  " * depth + (f"{name}: " if name else "")
-        if is_dataclass(node):
+        if isinstance(node, tree.Frozen):
             lines.append(f"{lead}{type(node).__name__}")
-            inner = [
-                (f.name, getattr(node, f.name))
-                for f in fields(node)
-                if f.name not in ("span", "source", "comments")
-            ]
+            hidden = ("span", "source", "comments")
+            inner = [(n, getattr(node, n)) for n in node.fields if n not in hidden]
             pending.extend((depth + 1, n, v) for n, v in reversed(inner))
         elif isinstance(node, tuple) and not isinstance(node, (Span, Source)):
             lines.append(f"{lead}{len(node)} items" if node else f"{lead}none")

@@ -6,18 +6,46 @@ dispatches on the class, so a new construct is a class here, a rule in the gramm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Union
+from typing import Any, ClassVar, Union, dataclass_transform
 
 from ..source import Source, Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+@dataclass_transform(frozen_default=True, eq_default=False)
+class Frozen:
+    """The annotated fields in order, set once; equal only to itself.
+
+    Like a frozen dataclass, but made without compiling code for each of the forty classes, which
+    would cost as much as all the rest of a small check.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields, in order."""
+
+    def __init_subclass__(cls) -> None:
+        own = cls.__dict__.get("__annotations__", ())
+        cls.fields = (*cls.fields, *own)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        values = self.__dict__
+        values.update(zip(self.fields, args))  # noqa: B905 - those with defaults may be left out
+        values.update(kwargs)
+        given = len(args) + len(kwargs)
+        if given != len(self.fields):
+            missing = [n for n in self.fields if n not in values and not hasattr(type(self), n)]
+            if missing or given > len(self.fields):
+                raise TypeError(f"{type(self).__name__}: {given} fields given, missing: {missing}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+
+class Node(Frozen):
+    """A part of the text."""
+
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Ident(Node):
     """A name where it stands."""
 
@@ -27,7 +55,6 @@ class Ident(Node):
 # --------------------------------------------------------------------------- expressions
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Number(Node):
     """`61_706`, `4.09G`, `1e-3`. `value` is exact: an int where the figure is whole."""
 
@@ -35,29 +62,24 @@ class Number(Node):
     text: str  # as written: `~=` compares at this precision
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class String(Node):
     """Text between quotes; `parts` alternates text and the expressions between braces."""
 
     parts: tuple[Union[str, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Bool(Node):
     value: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Name(Node):
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ListExpr(Node):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Comprehension(Node):
     """`[item for targets in over if where]`."""
 
@@ -67,7 +89,6 @@ class Comprehension(Node):
     where: Expr | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Index(Node):
     """`base[index]`; the index may be a `Range` (a slice)."""
 
@@ -75,25 +96,21 @@ class Index(Node):
     index: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Attr(Node):
     base: Expr
     name: Ident
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Call(Node):
     func: Expr
     args: Args
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Unary(Node):
     op: str  # "-" or "not"
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Binary(Node):
     """A run of one precedence level, left to right: `a + b - c` is ("+", "-") over (a, b, c).
 
@@ -105,7 +122,6 @@ class Binary(Node):
     operands: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Compare(Node):
     """`a < b <= c`, chained as in Python. Operators: == != <= >= < > ~=."""
 
@@ -113,7 +129,6 @@ class Compare(Node):
     operands: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Range(Node):
     """`a..b`, half-open."""
 
@@ -121,7 +136,6 @@ class Range(Node):
     stop: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Ternary(Node):
     """`if test then yes else no`."""
 
@@ -130,7 +144,6 @@ class Ternary(Node):
     no: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Pipeline(Node):
     """`start -> stage -> stage`."""
 
@@ -157,7 +170,6 @@ Expr = Union[
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Arg(Node):
     """A positional (`name` is None) or named argument."""
 
@@ -165,12 +177,10 @@ class Arg(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Args(Node):
     items: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Targets(Node):
     """`x`, `i, x`, `[a, b]` or `i, [a, b]`."""
 
@@ -182,7 +192,6 @@ class Targets(Node):
 # --------------------------------------------------------------------------- stages
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class StageLabel(Node):
     """`conv1`, `"layer{i + 1}"`, `hg[i][0]`; `base` is a name or an interpolated string."""
 
@@ -190,7 +199,6 @@ class StageLabel(Node):
     indices: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Apply(Node):
     """An operator, block or network by its dotted name, with or without arguments."""
 
@@ -199,7 +207,6 @@ class Apply(Node):
     args: Args | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Group(Node):
     """`( a -> b )`."""
 
@@ -207,7 +214,6 @@ class Group(Node):
     stages: tuple[Stage, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Repeat(Node):
     """`repeat count as var { stages }`."""
 
@@ -217,7 +223,6 @@ class Repeat(Node):
     stages: tuple[Stage, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ForStage(Node):
     """`for targets in over { stages }`."""
 
@@ -227,7 +232,6 @@ class ForStage(Node):
     stages: tuple[Stage, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Skip(Node):
     """`skip(args) { stages } via shortcut`."""
 
@@ -237,7 +241,6 @@ class Skip(Node):
     via: Stage | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class IfStage(Node):
     """`if test then stage else stage`; without `else` no stage at all."""
 
@@ -253,7 +256,6 @@ Stage = Union[Apply, Group, Repeat, ForStage, Skip, IfStage]
 # --------------------------------------------------------------------------- statements
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Dim(Node):
     """One axis of an input: an expression (a bare unbound name binds), or `H=224`."""
 
@@ -261,7 +263,6 @@ class Dim(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Input(Node):
     name: Ident
     dims: tuple[Dim, ...] | None  # None: no shape given
@@ -269,26 +270,22 @@ class Input(Node):
     where: Expr | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Output(Node):
     name: Ident | None
     value: Expr
     training: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Assign(Node):
     targets: tuple[Ident, ...]
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Share(Node):
     name: Ident
     stage: Stage
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Default(Node):
     """`default conv(pad=half)`."""
 
@@ -296,14 +293,12 @@ class Default(Node):
     args: Args
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class For(Node):
     targets: Targets
     over: Expr
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class If(Node):
     """`else if` is an `If` alone in `no`."""
 
@@ -312,7 +307,6 @@ class If(Node):
     no: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Expect(Node):
     claim: Expr
     source: str | None
@@ -324,7 +318,6 @@ Stmt = Union[Input, Output, Assign, Share, Default, For, If, Expect]
 # --------------------------------------------------------------------------- declarations
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Type(Node):
     """`int`, `float`, `bool`, `string`, `size`, `block`, `any`, or `[type]` (name "list")."""
 
@@ -332,14 +325,12 @@ class Type(Node):
     of: Type | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Param(Node):
     name: Ident
     type: Type | None
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Use(Node):
     """`use std.residual: Bottleneck`, `use "blocks/mine.arch" as mine`."""
 
@@ -349,7 +340,6 @@ class Use(Node):
     alias: Ident | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Const(Node):
     name: Ident
     params: tuple[Param, ...] | None  # None: a number, not a function
@@ -357,7 +347,6 @@ class Const(Node):
     doc: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Block(Node):
     """A block with statements (`body`) or with one stage (`stage`)."""
 
@@ -369,7 +358,6 @@ class Block(Node):
     incomplete: bool = False  # text in it was skipped after a syntax error
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Network(Node):
     name: Ident
     params: tuple[Param, ...]
@@ -378,7 +366,6 @@ class Network(Node):
     incomplete: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Variant(Node):
     """`network Name = base(args) { expect ... }`."""
 
@@ -389,7 +376,6 @@ class Variant(Node):
     doc: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Setting(Node):
     """`loss.aux1 = [0.3, cross_entropy()]`: path ("loss", "aux1")."""
 
@@ -397,7 +383,6 @@ class Setting(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Recipe(Node):
     name: Ident
     network: Ident | None
@@ -408,8 +393,7 @@ class Recipe(Node):
 Decl = Union[Use, Default, Const, Block, Network, Variant, Recipe]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class File:
+class File(Frozen):
     """A whole file: declarations in order, and all comments with their places (for the formatter)."""
 
     source: Source
@@ -433,5 +417,5 @@ def names_in(node: Node) -> set[str]:
             found.add(part.name[0].name)
             pending.append(part.args)
         elif isinstance(part, Node):
-            pending.extend(getattr(part, field) for field in part.__match_args__[1:])
+            pending.extend(getattr(part, name) for name in part.fields[1:])
     return found
