@@ -157,7 +157,7 @@ def _wanted(state: Compilation, program: Program) -> list[tuple[str, dict[str, A
     """Names and settings of the networks to work out."""
     declared, wanted = program.networks, state.options.network
     if wanted is not None and wanted not in declared:
-        if wanted not in program.unit.broken:
+        if not program.unit.may_declare(wanted):
             meant = closest(wanted, declared)
             have = ", ".join(declared) or "none"
             state.diagnostics.error(

@@ -85,7 +85,7 @@ class Expressions:
             self.session.fail(
                 "E0308", f"`{name}` is a function", span, help=f"call it: `{name}(...)`"
             )
-        if name in self.unit.broken:
+        if self.unit.may_declare(name):
             return POISON
         self.unknown("E0201", "unknown name", name, span, self.visible())
         return POISON

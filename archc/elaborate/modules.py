@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..diagnostics import Diagnostics, closest
+from ..diagnostics import Diagnostics, Edit, Fix, closest
 from ..ops import known
 from ..source import Source, Span
 from ..syntax import parse, tree
@@ -35,6 +35,10 @@ class Unit:
 
     def names(self) -> list[str]:
         return [*self.declared, *self.imported, *self.aliases]
+
+    def may_declare(self, name: str) -> bool:
+        """Would the file declare this name if a mistake in it, already reported, were mended?"""
+        return name in self.broken or "*" in self.broken
 
     def find(self, name: str) -> Any:
         """The declaration that a name stands for in this file, or None."""
@@ -133,7 +137,7 @@ class Unit:
     def lookup_public(self, name: tree.Ident, session: Session) -> Any:
         """A name of this file, asked for from another."""
         if name.name not in self.declared:
-            if name.name in self.broken:
+            if self.may_declare(name.name):
                 return POISON
             meant = closest(name.name, self.declared)
             session.fail(
@@ -159,51 +163,64 @@ class Unit:
 
     def base(self, decl: tree.Variant, session: Session) -> tuple[Any, Unit, dict[str, Any]]:
         """The network that a variant is made of, and the arguments that it fixes."""
+        chain = self.variants(decl, session)
         bound: dict[str, Any] = {}
-        unit: Unit = self
-        seen: list[tree.Variant] = []
-        found: Any = decl
-        while isinstance(found, tree.Variant):
-            if found in seen:
-                session.fail(
-                    "E0703", f"variant `{decl.name.name}` is made of itself", decl.name.span
-                )
-            seen.append(found)
-            name = found.base[0]
-            owner = unit
-            if len(found.base) == 2 and name.name in unit.aliases:
-                owner, name = unit.aliases[name.name], found.base[1]
-            base = owner.find(name.name)
-            if not isinstance(base, (tree.Network, tree.Variant)):
-                if name.name in owner.broken:
-                    raise Fail
-                nets = [n for n in owner.names() if isinstance(owner.find(n), (tree.Network, tree.Variant))]
-                meant = closest(name.name, nets)
-                session.fail(
-                    "E0207",
-                    f"unknown network `{name.name}`",
-                    (name.span, f"did you mean `{meant}`?" if meant else ""),
-                    help=f"did you mean `{meant}`?" if meant else "a variant is made of a network",
-                )
-            args, at = found.args, unit
-            params = _params(base, owner, session)
-            given = block_arguments(
-                Constants(session, at), name.name, params, args.items if args else (), found.span
-            )
+        for (variant, at), (_, owner) in zip(chain, chain[1:], strict=False):
+            params = chain[-1][0].params
+            name = variant.base[-1].name
+            args = variant.args.items if variant.args else ()
+            given = block_arguments(Constants(session, at), name, params, args, variant.span)
             if given.broken:
                 raise Fail
             bound = {**given.values, **bound}
-            found, unit = base, owner.home(name.name)
-        return found, unit, bound
+        return chain[-1][0], chain[-1][1], bound
 
+    def variants(self, decl: Any, session: Session) -> list[tuple[Any, Unit]]:
+        """A variant, what it is made of, and so on to the network itself, each with its file."""
+        chain: list[tuple[Any, Unit]] = [(decl, self)]
+        while isinstance(chain[-1][0], tree.Variant):
+            variant, unit = chain[-1]
+            name, owner = variant.base[0], unit
+            if len(variant.base) == 2 and name.name in unit.aliases:
+                owner, name = unit.aliases[name.name], variant.base[1]
+            base = owner.find(name.name)
+            if not isinstance(base, (tree.Network, tree.Variant)):
+                owner.no_network(name, session)
+            if any(base is seen for seen, _ in chain):
+                start = next(i for i, (seen, _) in enumerate(chain) if seen is base)
+                circle = [seen for seen, _ in chain[start:]]
+                first = min(circle, key=lambda v: (v.span.source.name, v.span.start))
+                at = circle.index(first)
+                path = " -> ".join(v.name.name for v in (*circle[at:], *circle[:at], first))
+                session.fail(
+                    "E0703",
+                    f"variant `{first.name.name}` is made of itself",
+                    (first.name.span, path if len(circle) > 1 else ""),
+                    help="one of them is a network with a body: `network Name { input ... output ... }`",
+                )
+            chain.append((base, owner.home(name.name)))
+        return chain
 
-def _params(decl: Any, unit: Unit, session: Session) -> tuple[tree.Param, ...]:
-    """Parameters of a network, through variants."""
-    depth = 0
-    while isinstance(decl, tree.Variant) and depth < 64:
-        decl = unit.find(decl.base[-1].name)
-        depth += 1
-    return decl.params if isinstance(decl, tree.Network) else ()
+    def no_network(self, name: tree.Ident, session: Session) -> None:
+        """Say that a name is none of a network, unless a reported mistake explains it."""
+        found = self.find(name.name)
+        if found is None and self.may_declare(name.name):
+            raise Fail
+        nets = [n for n in self.names() if isinstance(self.find(n), (tree.Network, tree.Variant))]
+        meant = closest(name.name, nets)
+        if found is not None:
+            message, label = f"`{name.name}` is no network", ""
+        else:
+            message = f"unknown network `{name.name}`"
+            label = f"did you mean `{meant}`?" if meant else ""
+        known = f"there is {', '.join(nets)}" if nets else "a variant is made of a network"
+        session.fail(
+            "E0207",
+            message,
+            (name.span, label),
+            help=None if label else known,
+            fixes=[Fix(f"write `{meant}`", (Edit(name.span, meant),))] if meant else (),
+        )
 
 
 class Constants(Expressions):
@@ -315,7 +332,7 @@ class Loader:
                 return
         wanted = [n.name for n in decl.names]
         for ident in decl.names:
-            if ident.name not in other.declared and ident.name not in other.broken:
+            if ident.name not in other.declared and not other.may_declare(ident.name):
                 meant = closest(ident.name, other.declared)
                 session.report(
                     "E0201",

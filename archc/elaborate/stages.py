@@ -171,7 +171,7 @@ class Stages(Expressions):
             if declared is not None and declared is not POISON:
                 self.session.report("E0507", f"`{first.name}` is {kind_of(declared)}, not a stage", first.span)
                 return POISON
-            if declared is POISON or first.name in self.unit.broken:
+            if declared is POISON or self.unit.may_declare(first.name):
                 return POISON
         try:
             if len(node.name) > 1:
