@@ -1,4 +1,4 @@
-"""The pipeline, as a list of named stages: text, syntax, graph, analysis, claims.
+"""The pipeline, as a list of named stages: text, syntax, graph, analysis, claims, recipes.
 
 Each stage adds to a `Compilation`, can be stopped after, and can be dumped as text
 (`archc dump SPEC --after graph`). Emission, training and proofs start from what it leaves.
@@ -18,6 +18,7 @@ from .source import Source, Span
 if TYPE_CHECKING:
     from .analysis import Report
     from .graph import Graph
+    from .recipe import RecipeSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +124,21 @@ def prove(state: Compilation) -> None:
                 explain_failure(claim, network.name, report, state.diagnostics)
 
 
+def check_recipes(state: Compilation) -> None:
+    """Settings of recipes: names and values. Whether data can be found is seen in training."""
+    if state.program is None:
+        return
+    for spec in state.program.recipes():
+        _check_recipe(state, spec)
+
+
 STAGES: tuple[tuple[str, Callable[[Compilation], None]], ...] = (
     ("text", read_text),
     ("syntax", parse),
     ("graph", elaborate),
     ("analysis", analyze),
     ("claims", prove),
+    ("recipes", check_recipes),
 )
 
 
@@ -148,6 +158,38 @@ def compile_spec(
     except TooManyErrors:
         state.networks.clear()
     return state
+
+
+# ---------------------------------------------------------------------------- recipes
+
+
+def _check_recipe(state: Compilation, spec: RecipeSpec) -> None:
+    """Report what is wrong with one recipe (nothing here imports torch)."""
+    from .train.errors import TrainError
+    from .train.recipe import Recipe
+
+    try:
+        recipe = Recipe.read(spec, {})
+    except TrainError as error:
+        for each in error.each():
+            state.diagnostics.error(
+                each.code, each.message, each.span, notes=each.notes, help=each.help
+            )
+        return
+    for network in state.networks:
+        if network.name != spec.network:
+            continue
+        outputs = network.graph.main.outputs
+        names = [o.name or f"output{i + 1}" for i, o in enumerate(outputs) if not o.hidden]
+        for name in recipe.losses:
+            if name not in names:
+                meant = closest(name, names)
+                state.diagnostics.error(
+                    "E0801",
+                    f"`{network.name}` has no output `{name}`",
+                    next(s.span for s in spec.settings if s.path == ("loss", name)),
+                    help=f"did you mean `loss.{meant}`?" if meant else f"outputs: {', '.join(names)}",
+                )
 
 
 # ---------------------------------------------------------------------------- which networks

@@ -11,7 +11,7 @@ from .. import __version__
 
 FORMATS = ("table", "json", "csv", "markdown", "sarif")
 EMITS = ("model", "dot", "svg", "png", "pdf", "json")
-STAGES = ("text", "syntax", "graph", "analysis", "claims")
+STAGES = ("text", "syntax", "graph", "analysis", "claims", "recipes")
 
 
 def parser() -> argparse.ArgumentParser:

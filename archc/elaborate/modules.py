@@ -151,6 +151,8 @@ class Unit:
     def dotted(self, path: tuple[tree.Ident, ...], session: Session) -> Any:
         """`mine.Bottleneck` as a stage."""
         first = path[0]
+        if first.name not in self.aliases and self.may_declare(first.name):
+            return POISON
         if first.name not in self.aliases or len(path) != 2:
             meant = closest(first.name, self.aliases)
             session.fail(
@@ -213,7 +215,7 @@ class Unit:
         else:
             message = f"unknown network `{name.name}`"
             label = f"did you mean `{meant}`?" if meant else ""
-        known = f"there is {', '.join(nets)}" if nets else "a variant is made of a network"
+        known = f"there is {', '.join(nets)}" if nets else "declare it: `network Name { input ... output ... }`"
         session.fail(
             "E0207",
             message,
@@ -268,7 +270,9 @@ class Loader:
                     self.use(unit, decl, folder, root, session)
                 except Fail:
                     unit.broken.update(n.name for n in decl.names)
-                    if not decl.names and decl.alias is None:
+                    if decl.alias is not None:
+                        unit.broken.add(decl.alias.name)
+                    elif not decl.names:
                         unit.broken.add("*")
                 continue
             if isinstance(decl, tree.Default):

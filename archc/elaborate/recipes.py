@@ -32,6 +32,13 @@ def read_recipes(unit: Unit, session: Session) -> list[RecipeSpec]:
                     )
                 )
             network = decl.network.name if decl.network else None
+            if decl.network is not None and not isinstance(
+                unit.find(decl.network.name), (tree.Network, tree.Variant)
+            ):
+                try:
+                    unit.no_network(decl.network, session)
+                except Fail:
+                    pass
             found.append(RecipeSpec(decl.name.name, network, tuple(settings), decl.doc, decl.name.span))
     return found
 

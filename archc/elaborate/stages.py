@@ -176,7 +176,7 @@ class Stages(Expressions):
         try:
             if len(node.name) > 1:
                 found = self.unit.dotted(node.name, self.session)
-                if isinstance(found, Callable):
+                if found is POISON or isinstance(found, Callable):
                     return found
                 self.session.report("E0507", f"`{node.span.text}` is not a stage", node.span)
                 return POISON
