@@ -25,6 +25,8 @@ def short(number: int) -> str:
             # Exact rounding, half up: floats would lose digits of large counts.
             scaled = (number * 10**digits * 2 + unit) // (2 * unit)
             text = str(scaled)
+            if len(text) > 4 and unit < _UNITS[0][0]:
+                return short(1000 * unit)  # it was rounded up to the next unit
             if not digits:
                 return f"{text}{letter}"
             return f"{text[:-digits]}.{text[-digits:]}{letter}"

@@ -166,14 +166,12 @@ def document(
     diagnostics: Iterable[Diagnostic] = (),
 ) -> Document:
     """The document of a file: its networks with their claims, and what was found in it."""
-    from ..diagnostics.json import to_dict
-
     return Document(
         archc=__version__,
         schema_=SCHEMA,
         spec=spec,
         networks=[network(report, claims) for report, claims in networks],
-        diagnostics=[DiagnosticEntry.model_validate(to_dict(item)) for item in diagnostics],
+        diagnostics=[_diagnostic(item) for item in diagnostics],
     )
 
 
@@ -269,6 +267,12 @@ def _scope(row: ScopeRow) -> ScopeEntry:
         line=row.site.line,
         column=row.site.column,
     )
+
+
+def _diagnostic(item: Diagnostic) -> DiagnosticEntry:
+    from ..diagnostics.json import to_dict
+
+    return DiagnosticEntry.model_validate(to_dict(item))
 
 
 def _claim(claim: Claim) -> ClaimEntry:

@@ -78,7 +78,8 @@ def _lines(report: Report, unfold: bool) -> list[Line]:
     """The outline; where blocks hide nearly everything, with some of them opened."""
     lines = list(outline(report, unfold))
     for opened in range(1, _MOST_OPENED + 1):
-        if unfold or len(lines) >= _FEWEST_LINES:
+        closed = any(isinstance(line.row, ScopeRow) and line.row.calls for line in lines)
+        if unfold or not closed or len(lines) >= _FEWEST_LINES:
             break
         lines = list(outline(report, opened=opened))
     return lines
