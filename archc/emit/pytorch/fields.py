@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .code import Apply, Expr, Lit, Raw, Seq, layout
 from .errors import EmitError
-from .templates import Mismatch
+from .templates import Mismatch, fill
 from .names import child_key, is_attribute, is_reserved, variable
 
 IDENTITY = Apply("nn.Identity")
@@ -105,13 +106,18 @@ def _statements(
     test = "" if slot.value is None or all(slot.present) else condition(slot.present)
     if not is_attribute(name):
         made = value if not (test and slot.optional) else _either(value, test)
+        if slot.setup:
+            local = Raw(variable(f"layer_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"))
+            entries.append(Entry(f"{local.text} = ", made))
+            entries += [Entry("", fill(part, (), local)) for part in slot.setup]
+            made = local
         call = Apply("self.add_module", (Lit(child_key(name)), made))
         return [*entries, Entry("", call, "" if slot.optional else test)]
     own = Entry(f"self.{name} = ", value, test)
     if test and slot.optional:
         own = _optional(name, value, test, entries, bool(slot.setup))
     entries.append(own)
-    entries += [Entry("", part, own.test) for part in slot.setup]
+    entries += [Entry("", fill(part, (), Raw(f"self.{name}")), own.test) for part in slot.setup]
     return entries
 
 
@@ -141,7 +147,7 @@ def _container(
         if child.setup:
             local = Raw(variable(f"layer_{key}") if key.isidentifier() else f"layer{key}")
             entries.append(Entry(f"{local.text} = ", value))
-            entries += [Entry("", part) for part in child.setup]
+            entries += [Entry("", fill(part, (), local)) for part in child.setup]
             value = local
         if child.value is not None and not all(child.present):
             value = _either(value, condition(child.present))

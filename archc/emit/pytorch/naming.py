@@ -150,8 +150,11 @@ def used(e: Expr) -> Iterator[Key]:
             yield from used(part)
         for _, part in e.kwargs:
             yield from used(part)
-    elif isinstance(e, (Attr, Item)):
+    elif isinstance(e, Attr):
         yield from used(e.on)
+    elif isinstance(e, Item):
+        yield from used(e.on)
+        yield from used(e.index)
     elif isinstance(e, (Seq, Infix)):
         for part in e.items if isinstance(e, Seq) else e.args:
             yield from used(part)

@@ -7,7 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ops import call
-from .code import Apply, Arg, Attr, Expr, Gen, Infix, Item, Lit, Make, Me, Raw, Run, Seq, Star
+from .code import (
+    Apply,
+    Arg,
+    Attr,
+    Expr,
+    Gen,
+    Infix,
+    Item,
+    Lit,
+    Make,
+    Me,
+    Raw,
+    Run,
+    Seq,
+    Star,
+)
+from .errors import EmitError
 from .names import child_key
 from .solve import ABSENT, same
 from .units import Chain, Layer, Leaf, Part
@@ -63,7 +79,11 @@ def expression(value: Any) -> Expr:
         return Seq(tuple(map(expression, value)), "[]")
     if isinstance(value, tuple):
         return Seq(tuple(map(expression, value)), "()")
-    return Lit(int(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    if isinstance(value, bool) or value is None or isinstance(value, (str, float)):
+        return Lit(value)
+    if isinstance(value, int):
+        return Lit(int(value))
+    raise EmitError(f"a {type(value).__name__} has no form in Python")
 
 
 def _kwargs(kwargs: Mapping[str, Any]) -> tuple[tuple[str, Expr], ...]:

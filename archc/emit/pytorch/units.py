@@ -206,7 +206,7 @@ class _BodyUnits:
                 continue
             result += [self._element(body.nodes[n], prefix) for n in range(at, sub.first)]
             at = sub.last
-            if sub.labelled and sub.path != here.path and sub.path.startswith(prefix):
+            if sub.path != here.path and sub.path.startswith(prefix):
                 result += self._labelled(child, prefix)
             else:
                 result += self._elements(child, prefix)
