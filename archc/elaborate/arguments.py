@@ -144,8 +144,16 @@ def _initializer(self: Expressions, node: tree.Call) -> Any:
     from ..ops.base import OpError
 
     assert isinstance(node.func, tree.Name)
-    args = [self.eval(a.value) for a in node.args.items if a.name is None]
-    kwargs = {a.name.name: self.eval(a.value) for a in node.args.items if a.name is not None}
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for arg in node.args.items:
+        words = init.WORDS.get(arg.name.name, ()) if arg.name is not None else ()
+        bare = isinstance(arg.value, tree.Name) and arg.value.name in words
+        value = arg.value.name if bare else self.eval(arg.value)  # type: ignore[union-attr]
+        if arg.name is None:
+            args.append(value)
+        else:
+            kwargs[arg.name.name] = value
     try:
         return init.make(node.func.name, tuple(args), kwargs)
     except OpError as error:

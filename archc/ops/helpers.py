@@ -163,7 +163,8 @@ class LocallyConnected(nn.Module):
         out = x.shape[2 : 2 + rank]
         patches = x.flatten(2 + rank).flatten(2, 1 + rank)
         weight = self.weight.flatten(2, 1 + rank).flatten(3)
-        y = torch.einsum("ncpk,ockp->nop", patches, weight).unflatten(2, out)
+        y = torch.einsum("ncpk,ockp->nop", patches, weight)
+        y = y.reshape(*y.shape[:2], *out)
         return y if self.bias is None else y + self.bias
 ''',
 )
@@ -183,34 +184,34 @@ _SAME_PADS = """
 def same_pool(by: str, rank: int, count_pad: bool) -> Helper:
     """A pool with TensorFlow's `SAME` padding at any input size."""
     name = f"Same{'Padded' if by == 'avg' and count_pad else ''}{by.capitalize()}Pool{rank}d"
-    window = "self.kernel_size, self.stride"
+    at = "[0]" if rank == 1 else ""  # 1-d pools are typed for single numbers
+    window = f"k, s = self.kernel_size{at}, self.stride{at}"
     if by == "max":
         body = f"""
+        {window}
         y = F.pad(x, self.pads(x), value=float("-inf"))
-        return F.max_pool{rank}d(y, {window}, dilation=self.dilation)
+        return F.max_pool{rank}d(y, k, s, dilation=self.dilation{at})
 """
     elif by == "sum":
         body = f"""
-        scale = torch.Size(self.kernel_size).numel()
-        return scale * F.avg_pool{rank}d(F.pad(x, self.pads(x)), {window})
+        {window}
+        y = F.avg_pool{rank}d(F.pad(x, self.pads(x)), k, s)
+        return y * torch.Size(self.kernel_size).numel()
 """
     elif count_pad:
         body = f"""
-        return F.avg_pool{rank}d(F.pad(x, self.pads(x)), {window})
+        {window}
+        return F.avg_pool{rank}d(F.pad(x, self.pads(x)), k, s)
 """
     else:
         body = f"""
+        {window}
         pads = self.pads(x)
-        inside = F.pad(torch.ones_like(x), pads)
-        share = F.avg_pool{rank}d(inside, {window})
-        return F.avg_pool{rank}d(F.pad(x, pads), {window}) / share
+        share = F.avg_pool{rank}d(F.pad(torch.ones_like(x), pads), k, s)
+        return F.avg_pool{rank}d(F.pad(x, pads), k, s) / share
 """
     note = "; padding counts" if count_pad and by == "avg" else ""
     what = {"max": "Maximum", "avg": "Average", "sum": "Sum"}[by]
-    if rank == 1:
-        # 1-d pools are typed for single numbers.
-        body = body.replace(window, "self.kernel_size[0], self.stride[0]")
-        body = body.replace("dilation=self.dilation", "dilation=self.dilation[0]")
     source = f'''
 class {name}(nn.Module):
     """{what} pooling to ceil(input / stride), as in TensorFlow{note}."""
@@ -352,7 +353,7 @@ class Maxout(nn.Module):
         self.pieces = pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(1, (-1, self.pieces)).amax(dim=2)
+        return x.reshape(x.shape[0], -1, self.pieces, *x.shape[2:]).amax(dim=2)
 ''',
 )
 
@@ -387,9 +388,7 @@ PAD_TO = _helper(
 class PadTo(nn.Module):
     """Puts a border around to reach the given spatial size."""
 
-    def __init__(
-        self, size: tuple[int, ...], mode: str = "constant", value: float = 0
-    ):
+    def __init__(self, size: tuple[int, ...], mode: str = "constant", value: float = 0):
         super().__init__()
         self.size = size
         self.mode = mode
