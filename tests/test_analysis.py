@@ -10,9 +10,9 @@ import pytest
 from archc.analysis import Report, UnknownTarget, analyze
 from archc.analysis.axis import Axis
 from archc.analysis.outline import outline
-from archc.graph import Graph
+from archc.graph import Graph, Node, leaves
 from tests.support import nets
-from tests.support.graphs import GraphBuilder
+from tests.support.graphs import BodyBuilder, GraphBuilder
 
 
 def field(report: Report, label: str | None = None) -> tuple[int, int, int, str]:
@@ -453,6 +453,77 @@ def test_a_block_gives_the_same_field_as_its_layers_in_line() -> None:
     a, b = analyze(nested), analyze(flat)
     assert field(a) == field(b)
     assert (a.params, a.macs, a.depth, a.neurons) == (b.params, b.macs, b.depth, b.neurons)
+
+
+def _nested(graph: Graph, first: int, last: int) -> tuple[Graph, dict[int, int]]:
+    """The same network with the nodes first..last of its body in a block; where its values went.
+
+    Values that stay inside the block are not in the mapping.
+    """
+    flat, g = graph.main, GraphBuilder()
+    g.ops, g.bodies = list(graph.ops), list(graph.bodies[:-1])
+    ends = [v for out in flat.outputs for v in leaves(out.value)]
+    made = {v for node in flat.nodes[first:last] for v in node.outputs}
+    outside = flat.nodes[:first] + flat.nodes[last:]
+    needed = list(dict.fromkeys(
+        v for node in flat.nodes[first:last] for v in node.inputs if v not in made
+    ))  # fmt: skip
+    leaving = [v for v in sorted(made) if v in ends or any(v in n.inputs for n in outside)]
+
+    block, main = g.body("Part"), g.body("Net", "network")
+    inner = {v: block.input(f"x{v}", *flat.values[v].shape) for v in needed}
+
+    def copy(into: BodyBuilder, known: dict[int, int], node: Node) -> None:
+        shapes = [flat.values[v].shape for v in node.outputs]
+        inputs = tuple(known[v] for v in node.inputs)
+        outputs = into._node(node.name, node.op, node.body, inputs, shapes, None)
+        known.update(zip(node.outputs, outputs, strict=True))
+
+    for node in flat.nodes[first:last]:
+        copy(block, inner, node)
+    for v in leaving:
+        block.output(inner[v], f"y{v}")
+    number = block.done()
+    outer = {0: main.input("signal", *flat.values[0].shape)}
+    for i, node in enumerate(flat.nodes):
+        if i == first:
+            results = main.call("part", number, *(outer[v] for v in needed))
+            outer.update(zip(leaving, results, strict=True))
+        if not first <= i < last:
+            copy(main, outer, node)
+    for v in ends:
+        main.output(outer[v], "y")
+    main.done()
+    return g.graph(), outer
+
+
+def test_blocks_change_no_figure() -> None:
+    """Random nets with a part of them, or a part that holds such a part, put into a block."""
+    rng = random.Random(11)
+    compared = 0
+    for _ in range(60):
+        flat = _random_net(rng)
+        count = len(flat.main.nodes)
+        if count < 2:
+            continue
+        first = rng.randrange(count - 1)
+        nested, where = _nested(flat, first, rng.randint(first + 1, count))
+        if len(nested.main.nodes) > 1 and rng.random() < 0.5:
+            deeper, further = _nested(nested, 0, len(nested.main.nodes) - 1)
+            nested = deeper
+            where = {old: further[new] for old, new in where.items() if new in further}
+        a, b = analyze(flat), analyze(nested)
+        assert (a.params, a.macs, a.neurons, a.depth) == (b.params, b.macs, b.neurons, b.depth)
+        names = {row.path.rpartition(".")[2]: row.receptive_field for row in b.layers()}
+        for row in a.layers():
+            seen = a.walker.fields.relative(0, 0)
+            if not any(f and f[0] and f[0].table for f in seen):
+                assert names[row.path] == row.receptive_field
+                compared += 1
+        for old, new in where.items():
+            for measure in ("params", "macs", "depth", "shape"):
+                assert a.measure(measure, old) == b.measure(measure, new)
+    assert compared > 100
 
 
 # ---------------------------------------------------------------------- memory

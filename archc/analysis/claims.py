@@ -47,9 +47,8 @@ def _difference(claim: Claim, report: Report) -> list[str]:
         return lines
     largest = sorted(rows, key=lambda row: -row[1])[:3]
     if largest:
-        lines.append(
-            f"the largest {measure}: " + ", ".join(f"`{name}` {figure:,}" for name, figure in largest)
-        )
+        listed = ", ".join(f"`{name}` {figure:,}" for name, figure in largest)
+        lines.append(f"the largest {measure}: {listed}")
     return lines
 
 

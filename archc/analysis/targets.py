@@ -10,14 +10,21 @@ from .rows import Place, Walker, leaving, owns
 class Target:
     """A part of a body: `parts` of its nodes (see `measures`), and the values that leave it.
 
-    `listed`: several values leave it, or a list.
+    `listed`: several values leave it, or a list. `inside`: it is what stands inside a label, so
+    that its depth is that of any value made there.
     """
 
-    __slots__ = ("listed", "parts", "place", "values")
+    __slots__ = ("inside", "listed", "parts", "place", "values")
 
     def __init__(
-        self, place: Place, parts: list[int], values: list[int], listed: bool = False
+        self,
+        place: Place,
+        parts: list[int],
+        values: list[int],
+        listed: bool = False,
+        inside: bool = True,
     ) -> None:
+        self.inside = inside
         self.place = place
         self.parts = parts
         self.values = values
@@ -32,14 +39,15 @@ def of_value(walker: Walker, value: int) -> Target:
     """Everything that a value of the network's body depends on."""
     place = walker.main_place()
     parts = walker.measures.ancestors(walker.graph.main, [value])
-    return Target(place, parts, [value])
+    return Target(place, parts, [value], inside=False)
 
 
 def of_network(walker: Walker) -> Target:
     """All that is there at inference."""
     place, body = walker.main_place(), walker.graph.main
     values = [v for end in body.outputs if not end.training for v in leaves(end.value)]
-    return Target(place, walker.measures.parts(place.index, MAIN), values)
+    parts = walker.measures.parts(place.index, MAIN)
+    return Target(place, parts, values, inside=False)
 
 
 def of_path(walker: Walker, path: str) -> Target:
@@ -126,10 +134,10 @@ def _break_down(
 
 
 def depth(graph: Graph, measures: Measures, target: Target) -> int:
-    """Weight layers on the longest path within a target."""
+    """Weight layers on the longest path within a target, or to the value that is the target."""
     body = graph.bodies[target.place.index]
     kept = [n for n, part in zip(body.nodes, target.parts, strict=True) if part != SKIP]
     made = {v for node in kept for v in node.outputs}
     reach = [-1 if v in made else 0 for v in range(len(body.values))]
     measures.extend_depths(target.place.index, reach, target.parts)
-    return max([reach[v] for v in made], default=0)
+    return max([0, *(reach[v] for v in (made if target.inside else target.values))])
