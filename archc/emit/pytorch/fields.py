@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .code import Apply, Expr, Lit, Raw, Seq, layout
+from .code import Apply, Expr, Lit, Raw, Seq, flat, layout
 from .errors import EmitError
 from .templates import Mismatch, fill
 from .names import child_key, is_attribute, is_reserved, variable
@@ -122,7 +122,7 @@ def _statements(
 
 
 def _either(value: Expr, test: str) -> Raw:
-    return Raw(f"{layout(value, -10_000)[0].strip()} if {test} else nn.Identity()")
+    return Raw(f"{flat(value)} if {test} else nn.Identity()")
 
 
 def _optional(name: str, value: Expr, test: str, entries: list[Entry], simple: bool) -> Entry:

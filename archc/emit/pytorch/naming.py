@@ -68,10 +68,9 @@ class Namer:
     def _candidates(self, key: Key, n: int, dying: list[Key]) -> Iterator[str]:
         if key not in self.last:
             yield "_"
-        own = self._own(key)
+        own = self._own(key, labels=False)
         if not isinstance(self.forward.result_tree(key), int):
-            yield from (self.names[k] for k in dying if self._is_list(k))
-            yield from own
+            yield from (name for name in own if name not in _LETTERS)
             yield from _LISTS
             yield from (f"xs{k}" for k in count(2))
             return
@@ -81,13 +80,14 @@ class Namer:
             yield from (f"indices{k}" for k in count(2))
             return
         if self.stmts[n].aux:
-            yield from own
+            yield from self._own(key, labels=True)
         if self._parts(key):
-            yield from (name for name in own if name != "x")
+            yield from (name for name in self._own(key, labels=True) if name != "x")
         old = [self.names[k] for k in dying if not self._is_list(k)]
+        old = [name for name in old if name in _LETTERS or name in own]
         yield from (name for name in old if name == "x")
         yield "x"
-        yield from (name for name in old if name != "_")
+        yield from old
         yield from own
         yield from _LETTERS
         yield from (f"y{k}" for k in count(2))
@@ -104,7 +104,7 @@ class Namer:
         positions = {values[i].positions for i in merged.first.outputs}
         return merged.first.gives[key[1]] in positions
 
-    def _own(self, key: Key) -> list[str]:
+    def _own(self, key: Key, labels: bool) -> list[str]:
         """What the source calls a value: its name, or the label of the layer that makes it."""
         if isinstance(key, Phi) or key[0] < 0:
             return []
@@ -118,7 +118,7 @@ class Namer:
             if name and IDENTIFIER.match(name):
                 found.append(variable(name))
             label = step.path.split(".")[-1]
-            if step.labelled and IDENTIFIER.match(label):
+            if labels and step.labelled and IDENTIFIER.match(label):
                 found.append(variable(label))
             break
         return found

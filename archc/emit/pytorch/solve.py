@@ -99,7 +99,7 @@ class Solver:
 
     def condition(self, row: Sequence[bool], tests: Sequence[str]) -> str:
         """An expression that is true in just these columns."""
-        for text in (*tests, *self._comparisons(row)):
+        for text in (*map(self.folded, tests), *self._comparisons(row)):
             found = self.row(text)
             if found is not None and all(v is not ABSENT for v in found):
                 if [bool(v) for v in found] == list(row):
@@ -132,16 +132,29 @@ class Solver:
             elif all(isinstance(v, bool) for v in values):
                 yield name
 
+    def folded(self, text: str) -> str:
+        """The expression with names that are the same in every instance as their values."""
+        try:
+            code = ast.parse(text, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError):
+            return text
+        fixed = {}
+        for name in names_in(text):
+            flat, value = constant(self.known[name]) if name in self.known else (False, None)
+            if flat and self.width > 1 and isinstance(value, (bool, int, float)):
+                fixed[name] = value
+        return _unparse(_fold(code, fixed)) if fixed else normal(text)
+
     # ------------------------------------------------------------------ candidates
 
     def _candidates(self, row: Row, hints: Mapping[str, str], role: str) -> Iterator[str]:
         alias = _ALIASES.get(role, role)
         for key in (role, alias):
             if key in hints:
-                yield normal(hints[key])
+                yield self.folded(hints[key])
         yield from self.known
         yield from (text for text, _ in self._pool)
-        yield from (normal(text) for text in hints.values())
+        yield from (self.folded(text) for text in hints.values())
         for name, values in self.known.items():
             if any(isinstance(v, list) for v in values):
                 longest = max(len(v) for v in values if isinstance(v, list))
@@ -252,6 +265,41 @@ def _unparse(node: ast.expr) -> str:
     text = ast.unparse(node)
     text = re.sub(r"(?<=[\w\]]) \*\* (?=-?[A-Za-z_0-9.]+(?![\w.(\[]))", "**", text)
     return re.sub(r"'([^'\"\\]*)'", r'"\1"', text)
+
+
+class _Fold(ast.NodeTransformer):
+    """Puts values for names, and works out what is constant then."""
+
+    def __init__(self, fixed: Mapping[str, Any]) -> None:
+        self.fixed = fixed
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(self.fixed[node.id]) if node.id in self.fixed else node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        made = super().generic_visit(node)
+        if isinstance(made, ast.BoolOp):
+            every = isinstance(made.op, ast.And)
+            kept = [v for v in made.values if not (isinstance(v, ast.Constant) and v.value is every)]
+            if not kept:
+                return ast.Constant(every)
+            if len(kept) == 1:
+                return kept[0]
+            return ast.BoolOp(made.op, kept)
+        if isinstance(made, ast.IfExp) and isinstance(made.test, ast.Constant):
+            return made.body if made.test.value else made.orelse
+        if isinstance(made, (ast.BinOp, ast.UnaryOp, ast.Compare)):
+            try:
+                return ast.Constant(evaluate(made, {}))
+            except (ArithmeticError, LookupError, TypeError, ValueError):
+                return made
+        return made
+
+
+def _fold(node: ast.expr, fixed: Mapping[str, Any]) -> ast.expr:
+    made = _Fold(fixed).visit(node)
+    assert isinstance(made, ast.expr)
+    return made
 
 
 _BINARY = {

@@ -21,10 +21,13 @@ def safe(text: str) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Documentation as lines: its own where they fit, wrapped where they do not."""
+    """Documentation as lines: its own where they fit, its paragraphs filled anew where not."""
     lines: list[str] = []
-    for line in safe(text).splitlines():
-        lines += textwrap.wrap(line, width, break_long_words=True, break_on_hyphens=False) or [""]
+    for paragraph in safe(text).split("\n\n"):
+        own = paragraph.splitlines()
+        if any(len(line) > width for line in own):
+            own = textwrap.wrap(" ".join(own), width, break_on_hyphens=False)
+        lines += ["", *own] if lines else own
     return lines
 
 
