@@ -1,0 +1,43 @@
+"""What the documentation says is what archc does: every `arch` example on a page checks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from archc.driver import compile_spec
+from archc.source import Source
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLE = re.compile(r"^```arch\n(.*?)^```", re.M | re.S)
+
+
+def examples() -> list[tuple[str, int, str]]:
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in EXAMPLE.finditer(text):
+            found.append((page.name, text.count("\n", 0, match.start()) + 1, match[1]))
+    return found
+
+
+def test_there_are_examples() -> None:
+    assert {name for name, _, _ in examples()} >= {"README.md", "language.md"}
+
+
+@pytest.mark.parametrize(("page", "line", "text"), examples(), ids=lambda v: str(v)[:20])
+def test_examples_check(page: str, line: int, text: str) -> None:
+    state = compile_spec("-", source=Source(f"{page}:{line}", text))
+    assert [(d.code, d.message) for d in state.diagnostics] == []
+    assert state.networks, "an example has a network"
+    for network in state.networks:
+        assert all(claim.holds for claim in network.claims)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
