@@ -170,6 +170,24 @@ def test_a_shared_module_counts_once_and_works_at_each_use() -> None:
     assert [row.module for row in second] == ["score"]
 
 
+def test_a_shared_group_counts_at_its_first_use() -> None:
+    g = GraphBuilder()
+    main = g.body("Net", "network")
+    x = main.input("image", 4, 8, 8)
+    for module in (None, "head"):
+        n = len(main.made.nodes)
+        shared = None if module is None else "head.0"
+        x = main.add("head.0", "conv", x, channels=4, kernel=3, pad=1, module=shared)
+        x = main.add("head.1", "relu", x, module=None if module is None else "head.1")
+        main.group("head", n, x)
+    main.output(x, "y")
+    main.done()
+    report = analyze(g.graph())
+    assert report.params == report.measure("params", "head") == 4 * 4 * 9 + 4
+    assert [scope.params for scope in report.scopes()] == [report.params, 0]
+    assert [line.params for line in outline(report) if line.level == 0] == [report.params, 0]
+
+
 # ---------------------------------------------------------------------- rows, scopes, measures
 
 

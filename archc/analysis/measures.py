@@ -75,10 +75,13 @@ class Measures:
     def sum_of(
         self, index: int, parts: list[int], first: int = 0, last: int | None = None
     ) -> Counts:
-        """Sums over the nodes first..last of a body (half-open), each taken as `parts` says."""
+        """Sums over the nodes first..last of a body (half-open), each taken as `parts` says.
+
+        Weights of a shared module that is used before `first` are counted there.
+        """
         nodes, facts = self.graph.bodies[index].nodes, self.facts[index]
         shared = self.shared(index)
-        seen: set[str] = set()
+        seen = {node.module or node.name for node in nodes[:first]} if shared else set[str]()
         params = frozen = buffers = macs = neurons = 0
         for n in range(first, len(nodes) if last is None else last):
             node, fact, part = nodes[n], facts[n], parts[n]
