@@ -95,6 +95,7 @@ def elaborate(state: Compilation) -> None:
     """Graphs of the networks that are asked for."""
     if state.program is None:
         return
+    state.program.check_constants()
     for name, settings in _wanted(state, state.program):
         made = state.program.elaborate(name, settings, state.options.sizes)
         if made is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..diagnostics import Diagnostics
@@ -57,6 +57,14 @@ class Program:
             for name, decl in self.unit.declared.items()
             if isinstance(decl, (tree.Network, tree.Variant))
         }
+
+    def check_constants(self) -> None:
+        """Evaluate the constants of the file, also those that nothing uses."""
+        session = Session(self.diagnostics, self.limits)
+        for decl in self.unit.declared.values():
+            if isinstance(decl, tree.Const) and decl.params is None:
+                with _deep(), suppress(Fail):
+                    self.unit.const(decl, decl.name.span, session)
 
     def recipes(self) -> list[RecipeSpec]:
         return read_recipes(self.unit, Session(self.diagnostics, self.limits))

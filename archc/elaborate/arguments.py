@@ -34,6 +34,7 @@ def assign(
     pairs: list[tuple[str, tree.Arg]] = []
     seen: dict[str, Span] = {}
     broken = False
+    parameters = f"its parameters: {', '.join(params)}" if params else "it has no parameters"
     for position, arg in enumerate(args):
         if arg.name is None:
             if position >= len(params):
@@ -41,7 +42,7 @@ def assign(
                     "E0303",
                     f"`{what}` takes at most {len(params)} argument{'s'[: len(params) != 1]}",
                     (arg.span, "one too many"),
-                    help=f"its parameters: {', '.join(params)}" if params else "it takes none",
+                    help=parameters,
                 )
                 broken = True
                 break
@@ -53,8 +54,8 @@ def assign(
                 self.session.report(
                     "E0301",
                     f"`{what}` has no parameter `{name}`",
-                    (arg.name.span, f"did you mean `{meant}`?" if meant else ""),
-                    help=f"its parameters: {', '.join(params)}" if params else "it takes none",
+                    arg.name.span,
+                    help=f"did you mean `{meant}`?" if meant else parameters,
                     fixes=[Fix(f"write `{meant}`", (Edit(arg.name.span, meant),))] if meant else (),
                 )
                 broken = True
@@ -105,7 +106,7 @@ def _operator_value(self: Expressions, cls: Any, param: str, node: tree.Expr) ->
         if node.name in words:
             return node.name
         if words and node.name not in self.env and self.unit.find(node.name) is None:
-            self.unknown("E0201", "unknown name", node.name, node.span, [*words, *self.visible()])
+            _no_word(self, cls, param, node)
     if isinstance(node, tree.Call) and isinstance(node.func, tree.Name) and node.func.name in words:
         return _initializer(self, node)
     value = self.eval(node)
@@ -137,6 +138,24 @@ def _operator_value(self: Expressions, cls: Any, param: str, node: tree.Expr) ->
             help="give the input a fixed size, or use `to=v` with another value's size",
         )
     return value
+
+
+def _no_word(self: Expressions, cls: Any, param: str, node: tree.Name) -> None:
+    """Report a bare word that a parameter does not take, or the misspelt name of a value."""
+    words = cls.words()[param]
+    names = [*self.env, *self.unit.names()]
+    if self.unit.may_declare(node.name):
+        raise Fail
+    if node.name in self.assigned or closest(node.name, [*words, *names]) in names:
+        self.outer(node.name, node.span)
+    near = closest(node.name, words)
+    self.session.fail(
+        "E0305",
+        f"`{param}` of `{cls.op}` cannot be `{node.name}`",
+        node.span,
+        help=f"did you mean `{near}`?" if near else f"it takes: {cls.kinds()[param].describe()}",
+        fixes=[Fix(f"write `{near}`", (Edit(node.span, near),))] if near else (),
+    )
 
 
 def _initializer(self: Expressions, node: tree.Call) -> Any:

@@ -97,7 +97,7 @@ class Claims(Expressions):
                 self.session.fail(
                     "E0208",
                     f"no label or value `{node.name}`",
-                    (node.span, f"did you mean `{meant}`?" if meant else ""),
+                    node.span,
                     help=f"did you mean `{meant}`?" if meant else "label the stage that is meant",
                 )
             value = self.eval(node)

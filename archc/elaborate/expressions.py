@@ -112,7 +112,7 @@ class Expressions:
         self.session.fail(
             code,
             f"{what} `{name}`",
-            (span, f"did you mean `{meant}`?" if meant else ""),
+            span,
             help=f"did you mean `{meant}`?" if meant else None,
             fixes=[Fix(f"write `{meant}`", (Edit(span, meant),))] if meant else (),
         )

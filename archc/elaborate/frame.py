@@ -361,13 +361,19 @@ class Frame(Stages):
             return None
         self.outputs.sort(key=lambda o: o[2])
         main = [o for o in self.outputs if not o[2]]
-        if len(main) > 1 and any(o[0] is None for o in main) and not any(poisoned(o[1]) for o in main):
-            nameless = next(o for o in main if o[0] is None)
+        nameless = [o[3] for o in main if o[0] is None]
+        excused = getattr(decl, "incomplete", False) or any(poisoned(o[1]) for o in main)
+        if len(main) > 1 and nameless and not excused:
+            looped = len(set(nameless)) < len(nameless)
             self.session.report(
                 "E0508",
-                "several outputs need names",
-                (nameless[3], "this one has none"),
-                help="`output mask = ...`",
+                "an output in a loop is declared again and again"
+                if looped
+                else "several outputs need names",
+                (nameless[0], "" if looped else "this one has none"),
+                help="collect them in a list: `output [... for x in list]`"
+                if looped
+                else "name each: `output mask = ...`",
             )
         bad = any(poisoned(value) for _, value, _, _ in self.outputs)
         pooled: list[Shape | None] = []

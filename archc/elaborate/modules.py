@@ -211,16 +211,15 @@ class Unit:
         nets = [n for n in self.names() if isinstance(self.find(n), (tree.Network, tree.Variant))]
         meant = closest(name.name, nets)
         if found is not None:
-            message, label = f"`{name.name}` is no network", ""
+            message = f"`{name.name}` is no network"
         else:
             message = f"unknown network `{name.name}`"
-            label = f"did you mean `{meant}`?" if meant else ""
-        known = f"there is {', '.join(nets)}" if nets else "declare it: `network Name { input ... output ... }`"
+        known = ", ".join(nets)
         session.fail(
             "E0207",
             message,
-            (name.span, label),
-            help=None if label else known,
+            name.span,
+            help=f"did you mean `{meant}`?" if meant else f"networks here: {known or 'none'}",
             fixes=[Fix(f"write `{meant}`", (Edit(name.span, meant),))] if meant else (),
         )
 
@@ -300,6 +299,7 @@ class Loader:
             )
             return
         if not recipe and known(name.name):
+            unit.broken.add(name.name)
             self.diagnostics.error(
                 "E0206",
                 f"`{name.name}` is an operator",
@@ -307,6 +307,7 @@ class Loader:
                 help="give it another name, such as "
                 f"`{name.name.title().replace('_', '')}`",
             )
+            return
         unit.declared[key] = decl
 
     def file_default(self, unit: Unit, decl: tree.Default, first: Any, session: Session) -> None:
@@ -341,8 +342,10 @@ class Loader:
                 session.report(
                     "E0201",
                     f"`{other.source.name}` declares no `{ident.name}`",
-                    (ident.span, f"did you mean `{meant}`?" if meant else ""),
-                    help=f"it declares {', '.join(n for n in other.declared if ' ' not in n)}",
+                    ident.span,
+                    help=f"did you mean `{meant}`?"
+                    if meant
+                    else f"it declares {', '.join(n for n in other.declared if ' ' not in n)}",
                 )
                 unit.broken.add(ident.name)
         for name, found in other.declared.items():

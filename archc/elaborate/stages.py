@@ -166,6 +166,8 @@ class Stages(Expressions):
             if isinstance(declared, Callable):
                 declared.defaults = dict(self.default_args(first.name))
                 return declared
+            if first.name in self.unit.broken:
+                return POISON
             if declared is None and operators.is_known(first.name):
                 return self.operator(first.name)
             if declared is not None and declared is not POISON:
