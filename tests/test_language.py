@@ -212,7 +212,7 @@ def test_expressions(expression: str, value: int) -> None:
         ("image", "E0507"),
         ("repeat 0 { relu }", "E0305"),
         ("fuse(image, image)", "E0507"),
-        ("pool(2, by=median)", "E0201"),
+        ("pool(2, by=median)", "E0305"),
         ('pool(2, by="avg")', "E0304"),
         ("conv(8, 40)", "E0403"),
         ("conv(8, 3, groups=2)", "E0404"),
