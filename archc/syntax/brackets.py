@@ -17,6 +17,7 @@ from .tokens import Tokens, kinds_of_terminals
 
 MAX_NESTING = 100
 MAX_TARGETS = 32  # names looked through for the `=` of `a, b, c = ...`
+MAX_LOOK = 400  # tokens looked through for the partner of a bracket
 
 # What a brace holds; parentheses and square brackets hold "items".
 Content = Literal["body", "claims", "settings", "stages", "items"]
@@ -29,6 +30,7 @@ _LEADS: dict[str, Content] = {
     "network": "body", "block": "body", "recipe": "settings", "repeat": "stages", "skip": "stages",
     "if": "body", "else": "body",
 }  # fmt: skip
+_BEHIND_STAGES = frozenset(("->", "via"))
 _BEFORE_STAGE = frozenset(("->", "(", ":", "then", "else", "=", "via"))
 
 
@@ -40,6 +42,7 @@ class Open(NamedTuple):
     start: int  # offset
     content: Content
     column: int  # of the first token on its line
+    stray: bool = False  # a brace without a header
 
 
 @dataclass
@@ -70,6 +73,9 @@ class Arranger:
         self.column = 1  # of the declaration that the stack belongs to
         self.closed = -1  # new token at which the stack was last empty again
         self.suspect: tuple[Open, int] | None = None  # closed by a brace that is indented otherwise
+        self.header = -1  # the keyword that the last lead came from
+        # Closing brackets that are to be expected too many, because others were closed early.
+        self.debts: dict[str, int] = {}
         self.deep = False
         self.indents: dict[int, int] = {}  # line -> blanks before its first token
         self.texts = {n: text for text, n in load().literals.items()}
@@ -96,6 +102,8 @@ class Arranger:
     def is_statement(self, token: int) -> bool:
         """Whether a statement begins that cannot stand in parentheses or among stages."""
         if self.text(token) in STATEMENTS:
+            if not self.old.first_on_line(token) and not self.ends_value(token - 1):
+                return False
             return self.text(token + 1) not in ("=", ":", ",", ")", "]", ".", "->")
         if not self.old.first_on_line(token) or not assigns(self, token):
             return False
@@ -110,6 +118,7 @@ class Arranger:
         for token in range(len(self.old)):
             if self.stack:
                 self._boundary(token)
+            self._missing_brace(token)
             text = self.text(token)
             if text in ("(", "[", "{"):
                 self._open(token, text)
@@ -127,21 +136,72 @@ class Arranger:
             if self.source.position(start)[1] <= self.column and self.old.first_on_line(token):
                 self._close_all(start)
         elif self.stack[-1].content not in BODIES and self.is_statement(token):
-            self._close_group(start)
+            # `by=concat)` on a line of its own, without the comma before it, is an argument.
+            if not (self.is_name(token) and self._closed_later(token, self.stack[-1].sign)):
+                self._close_group(start)
+
+    def _missing_brace(self, token: int) -> None:
+        """A statement right behind a header such as `for x in xs`: read as if `{` stood before."""
+        lead = self.leads[-1]
+        if lead not in BODIES or token - 1 <= self.header or self.deep:
+            return
+        if self.stack and self.stack[-1].content not in BODIES:
+            return
+        starts = assigns(self, token) if lead == "settings" else self.is_statement(token)
+        start = self.old.starts[token]
+        if not starts or not self.old.first_on_line(token):
+            return
+        header = self.old.starts[self.header]
+        if self._indentation(start) <= self._indentation(header):
+            return
+        before = self.old.ends[token - 1]
+        edit = Edit(Span(self.source, before, before), " {")
+        span = Span(self.source, start, self.old.ends[token])
+        keyword = Span(self.source, header, self.old.ends[self.header])
+        self.layout.reports.append(
+            Diagnostic(
+                "E0101",
+                f"`{{` is missing behind `{keyword.text}`",
+                (Label(span, "a statement begins without it"), Label(keyword, "its body")),
+                (),
+                "the statements of a body stand between `{` and `}`",
+                (Fix("insert `{`", (edit,)),),
+            )
+        )
+        added = self._add(self._sign("{"), before, before)
+        self.layout.content[added] = lead
+        self.stack.append(Open("{", added, before, lead, self._indentation(header)))
+        self.leads.append(None)
 
     def _lead(self, token: int, text: str) -> None:
         """Remember which keyword the next brace of this level belongs to."""
         if text in DECLARATIONS and self.is_declaration(token) and not self.stack:
             self.column = self.source.position(self.old.starts[token])[1]
             self.suspect = None
+            self.debts = {}
+        before = self.text(token - 1)
         if text == "for":
-            before = self.text(token - 1)
-            inside = bool(self.stack) and self.stack[-1].content == "stages" and before == "{"
-            self.leads[-1] = "stages" if inside or before in _BEFORE_STAGE else "body"
+            top = self.stack[-1] if self.stack else None
+            inside = top is not None and top.content not in BODIES
+            listed = inside and top is not None and top.sign == "["
+            joined = self.ends_value(token - 1) and not self.old.first_on_line(token)
+            if self.leads[-1] != "settings":
+                stage = (inside and not listed) or joined or before in _BEFORE_STAGE
+                self._lead_by(token, "stages" if stage and not listed else "body")
+        elif text == "then" or (text == "else" and before != "}"):
+            self.leads[-1] = None  # a conditional of values or stages has no braces
         elif text in _LEADS and (text != "block" or self.is_name(token + 1)):
-            self.leads[-1] = _LEADS[text]
+            self._lead_by(token, _LEADS[text])
         elif text == "=" and not self.stack and self.leads[-1] == "body":
-            self.leads[-1] = "claims"  # network Name = Other(...) { ... }
+            # network Name = Other(...) { ... }, or a block of one stage
+            if self.text(self.header) == "block":
+                self.leads[-1] = None
+            elif token == self.header + 2:
+                self.leads[-1] = "claims"
+
+    def _lead_by(self, token: int, content: Content) -> None:
+        self.leads[-1] = content
+        self.header = token
 
     def _emit(self, token: int) -> None:
         if self.deep:
@@ -161,6 +221,10 @@ class Arranger:
 
     def _open(self, token: int, sign: str) -> None:
         start = self.old.starts[token]
+        if sign == "{" and self._opens_body(token):
+            lead = self.leads[-1]
+            self._close_group(start)
+            self.leads[-1] = lead or self.leads[-1]
         content = self._content(token) if sign == "{" else "items"
         if len(self.stack) >= MAX_NESTING and not self.deep:
             self._too_deep(start)
@@ -168,8 +232,25 @@ class Arranger:
         if not self.deep:
             added = self._add(self.old.kinds[token], start, start + 1)
             self.layout.content[added] = content
-        self.stack.append(Open(sign, added, start, content, self._indentation(start)))
+        stray = sign == "{" and self.leads[-1] is None
+        self.stack.append(Open(sign, added, start, content, self._indentation(start), stray))
         self.leads.append(None)
+
+    def _opens_body(self, token: int) -> bool:
+        """Whether a brace inside parentheses is that of the header that they belong to."""
+        if not self.stack or self.stack[-1].content != "items":
+            return False
+        if self.stack[-1].sign == "[" and self.text(self.header) in ("for", "if"):
+            return self.leads[-1] is not None  # the loop of a list has no braces
+        if self.leads[-1] is not None:
+            return False
+        height = len(self.stack)
+        while height and self.stack[height - 1].content == "items":
+            height -= 1
+        follows = self.text(token + 1)
+        ends_line = token + 1 >= len(self.old) or self.old.first_on_line(token + 1)
+        starts = ends_line or follows in ("}", *STATEMENTS) or assigns(self, token + 1)
+        return self.leads[height] in BODIES and starts
 
     def _content(self, token: int) -> Content:
         lead = self.leads[-1]
@@ -177,6 +258,8 @@ class Arranger:
             return lead
         if self.stack and self.stack[-1].content not in BODIES:
             return "stages"
+        if self.stack and self.stack[-1].content != "body":
+            return self.stack[-1].content
         follows = self.text(token + 1)
         if not self.stack or follows in STATEMENTS or assigns(self, token + 1):
             return "body"
@@ -211,21 +294,26 @@ class Arranger:
     def _close(self, token: int, sign: str) -> None:
         start = self.old.starts[token]
         wanted = self._partner(token, sign)
+        if wanted is not None and sign == "}" and self.text(token + 1) in _BEHIND_STAGES:
+            # More stages follow: it is not the brace of a body that they stand in.
+            wanted = None if self.stack[wanted].content in BODIES else wanted
         if wanted is None:
             self._stray(token, sign)
             return
         if wanted < len(self.stack) - 1:
+            for opened in self.stack[wanted:]:
+                self.debts[PARTNER[opened.sign]] = self.debts.get(PARTNER[opened.sign], 0) + 1
             self._unclosed(self.stack[wanted + 1 :], start)
             self._truncate(wanted + 1, start)
         top = self.stack[-1]
         if top.sign != PARTNER[sign]:
             self._wrong_partner(top, start, sign)
-        if sign == "}" == PARTNER[top.sign] and self.old.first_on_line(token):
+        if sign == "}" == PARTNER[top.sign] and self.suspect is None:
             column = self.source.position(start)[1] - 1
-            if self.suspect is None and column < top.column:
+            if top.stray or (column < top.column and self.old.first_on_line(token)):
                 self.suspect = (top, start)
         self._pop(start, start + 1)
-        if not self.stack:
+        if sign == "}" and not self.stack:
             self.closed = len(self.new) - 1
 
     def _partner(self, token: int, sign: str) -> int | None:
@@ -237,18 +325,34 @@ class Arranger:
         if top.sign == PARTNER[sign]:
             return last
         same_line = self.source.position(top.start)[0] == self._line(token)
+        later = self._closed_later(token, top.sign)
+        meant = top.content not in BODIES and same_line and not later
         for place in range(last, -1, -1):
             if self.stack[place].sign == PARTNER[sign]:
-                outer = self.stack[place].start
-                typo = sign == "}" and same_line and not self.old.first_on_line(token)
-                if typo and self.source.position(outer)[0] != self._line(token):
-                    return last
-                return place
+                outer_line = self.source.position(self.stack[place].start)[0]
+                plain = all(opened.content == "items" for opened in self.stack[place:])
+                if plain or outer_line == self._line(token) or self.old.first_on_line(token):
+                    return place
+                # `conv(3}` in a body of several lines, `{ conv(3)) }` in a group of several
+                return last if meant else place if sign == "}" and not later else None
             if self.stack[place].content in BODIES and sign != "}":
                 break
-        if top.content in BODIES:
-            return None
-        return last if same_line or sign == "}" else None
+        return last if meant else None
+
+    def _closed_later(self, token: int, sign: str) -> bool:
+        """Whether an open bracket has its own partner behind a wrong one, in the same statement."""
+        depth = 0
+        for later in range(token + 1, min(token + 1 + MAX_LOOK, len(self.old))):
+            text = self.text(later)
+            if text in ("(", "[", "{"):
+                depth += 1
+            elif text in (")", "]", "}"):
+                if depth == 0:
+                    return text == PARTNER[sign]
+                depth -= 1
+            elif depth == 0 and (self.is_statement(later) or self.is_declaration(later)):
+                return False
+        return False
 
     def _line(self, token: int) -> int:
         return self.source.position(self.old.starts[token])[0]
@@ -263,8 +367,9 @@ class Arranger:
         self._truncate(len(self.stack) - 1, start)
 
     def _truncate(self, height: int, offset: int) -> None:
+        if any(opened.sign == "{" for opened in self.stack[height:]):
+            self.leads[height] = None
         del self.stack[height:], self.leads[height + 1 :]
-        self.leads[-1] = None
         if self.deep and height <= MAX_NESTING:
             self.deep = False
             self.layout.skipped[-1] = (self.layout.skipped[-1][0], offset)
@@ -289,8 +394,9 @@ class Arranger:
                 bodies.append(self.stack[-1])
                 before = self.new.ends[-1]
                 self._pop(before, before)
-        if bodies and not deep:
-            self._unclosed_bodies(bodies, offset)
+        written = [body for body in bodies if self.source.text[body.start] == "{"]
+        if written and not deep:
+            self._unclosed_bodies(written, offset)
         self.closed = len(self.new) - 1
         self.leads = [None]
 
@@ -329,12 +435,15 @@ class Arranger:
         return Label(Span(self.source, offset, end), text)
 
     def _unclosed_bodies(self, bodies: list[Open], offset: int) -> None:
-        opened = bodies[0]
-        labels = []
+        # Rather one that no keyword leads to, else the outermost.
+        opened = next((body for body in bodies if body.stray), bodies[0])
+        labels: list[Label] = []
         if self.suspect is not None and self.suspect[0].start > bodies[0].start:
             opened, closing = self.suspect
-            span = Span(self.source, closing, closing + 1)
-            labels.append(Label(span, "this one closes it, but is indented for an outer one"))
+            if not opened.stray:
+                span = Span(self.source, closing, closing + 1)
+                text = "this one closes it, but is indented for an outer one"
+                labels.append(Label(span, text))
         labels.insert(0, Label(Span(self.source, opened.start, opened.start + 1), "never closed"))
         labels.append(self._found(offset, "the next declaration begins here"))
         self.layout.reports.append(
@@ -369,6 +478,9 @@ class Arranger:
             if self.source.text[earlier] == "}":
                 place = Span(self.source, earlier, earlier + 1)
                 labels.append(Label(place, "the declaration was closed here"))
+        if self.debts.get(sign, 0):
+            self.debts[sign] -= 1
+            return
         self.layout.reports.append(
             Diagnostic(
                 "E0102",

@@ -271,7 +271,7 @@ class Builder:
     # ------------------------------------------------------------------ stages
 
     def labelled(self, start: int, end: int, label: tree.StageLabel, stage: Any) -> tree.Stage:
-        fields = [getattr(stage, field) for field in stage.__match_args__[2:]]
+        fields = [getattr(stage, field) for field in stage.fields[2:]]
         labelled: tree.Stage = type(stage)(self.span(start, end), label, *fields)
         return labelled
 

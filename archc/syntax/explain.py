@@ -27,16 +27,18 @@ OTHERS = {
     "include": "use", "let": "const", "var": "const", "return": "output", "assert": "expect",
     "foreach": "for", "while": "for", "train": "recipe",
 }  # fmt: skip
+AWAITING = frozenset("= + - * / // % ** == != <= >= < > ~= .. and or not then else in where".split())
 VALUE_STARTS = frozenset(("NAME", "NUMBER", "STRING", "true", "false", "(", "[", "-", "not", "if"))
 STAGE_STARTS = frozenset(("NAME", "STRING", "block", "(", "if", "for", "repeat", "skip"))
 OPERATORS = frozenset(("CMP", "+", "-", "MULOP", "**", "..", "and", "or"))
 
 
 class Said(NamedTuple):
-    """What to say, and whether the statement before is broken too (it was meant to go on)."""
+    """What to say, and what it means for the text around."""
 
     diagnostic: Diagnostic
-    drops_previous: bool = False
+    drops_previous: bool = False  # the statement before was meant to go on, so it is broken too
+    lacks_brace: bool = False  # a `{` could have stood here, so a `}` may be left over
 
 
 @dataclass
@@ -82,7 +84,7 @@ class Situation:
         """A token as it is called in a message."""
         tokens = self.layout.tokens
         if token >= len(tokens):
-            return "the end of the text"
+            return "the end" if self.content == "expression" else "the end of the text"
         text = tokens.source.text[tokens.starts[token] : tokens.ends[token]]
         if not text:
             return "the end of the declaration"
@@ -134,7 +136,8 @@ class Situation:
         drops_previous: bool = False,
     ) -> Said:
         labels = (Label(self.span(token), label),) + ((also,) if also else ())
-        return Said(Diagnostic(CODE, message, labels, (), help, fixes), drops_previous)
+        diagnostic = Diagnostic(CODE, message, labels, (), help, fixes)
+        return Said(diagnostic, drops_previous, "{" in self.expected)
 
     def replace(self, token: int, text: str) -> tuple[Fix, ...]:
         return (Fix(f"write `{text}`", (Edit(self.span(token), text),)),)
@@ -228,7 +231,7 @@ def _comment(s: Situation) -> Said | None:
 def _nested(s: Situation) -> Said | None:
     """`network` or `use` inside a body."""
     text = s.text(s.token)
-    if s.content == "top" or text not in DECLARATIONS or not s.at_start:
+    if s.content in ("top", "expression") or text not in DECLARATIONS or not s.at_start:
         return None
     message = f"`{text}` stands inside of another declaration"
     help = "move it out, to the file's own level"
@@ -325,6 +328,16 @@ def _no_statement(s: Situation) -> Said | None:
     if not s.at_start or s.content not in ("body", "claims", "settings"):
         return None
     shown = s.shown(s.token)
+    text = s.text(s.token)
+    if s.content == "body" and text in STAGE_STARTS and s.listed and not s.on_new_line(s.token):
+        return s.say(
+            s.token,
+            f"`->` is missing before {shown}",
+            "",
+            "stages are joined by `->`",
+            fixes=s.insert(s.token, " ->"),
+            drops_previous=True,
+        )
     if s.content == "claims":
         help = "a network made from another holds `expect` lines only"
         return s.say(s.token, f"{shown} among the claims of a network", "", help)
@@ -346,6 +359,41 @@ def _after_arrow(s: Situation) -> Said | None:
     label = "" if s.on_new_line(s.token) else f"not {shown}"
     also = Label(s.span(s.token), label) if label else None
     return s.say(s.token - 1, "no stage follows `->`", "a stage is due after it", also=also)
+
+
+def _missing_word(s: Situation) -> Said | None:
+    """`for x of xs`, `use std.residual Basic`."""
+    if "in" in s.expected and s.name(s.token):
+        return s.say(
+            s.token, f"`in` is due before {s.shown(s.token)}", "`in` is expected here",
+            "a loop is written: for x in xs",
+        )  # fmt: skip
+    if s.content != "top" or s.on_new_line(s.token):
+        return None
+    if {":", "as"} <= s.expected and s.name(s.token):
+        return s.say(
+            s.token, f"`:` is missing before {s.shown(s.token)}", "the names follow `:`",
+            "written: use std.residual: Basic, Bottleneck", fixes=s.insert(s.token, ":"),
+        )  # fmt: skip
+    if {"network", "recipe"} <= s.expected and (s.text(s.token) == "->" or s.name(s.token)):
+        return s.say(
+            s.token, "a block is one stage", "the stage ends before this",
+            "several stages stand in parentheses: block Name = (a -> b)",
+        )  # fmt: skip
+    return None
+
+
+def _nothing_after(s: Situation) -> Said | None:
+    """A sign that something must follow, and then a new line or a closing bracket."""
+    before = s.text(s.token - 1)
+    shown = s.shown(s.token - 1)
+    tokens = s.layout.tokens
+    sign = before if before else tokens.name(s.token - 1) if s.token else ""
+    if sign not in AWAITING or not (VALUE_STARTS & s.expected):
+        return None
+    if s.text(s.token) not in (")", "]", "}", ",") and not s.on_new_line(s.token):
+        return None
+    return s.say(s.token - 1, f"nothing follows {shown}", f"{expectation(s.expected)} is due after it")
 
 
 def _conditional(s: Situation) -> Said | None:
@@ -475,6 +523,8 @@ RULES: tuple[Callable[[Situation], Said | None], ...] = (
     _no_statement,
     _conditional,
     _after_arrow,
+    _missing_word,
+    _nothing_after,
     _separator,
     _braces,
 )

@@ -182,6 +182,21 @@ class Driver:
             return grown
         return children
 
+    def settle(self, kind: int, token: int) -> None:
+        """Reduce as if a terminal of a kind came next: what is complete becomes a value."""
+        tables = load()
+        rules = reductions()
+        while True:
+            action = tables.actions[self.states[-1]].get(kind)
+            if action is None or action >= 0:
+                return
+            rule = rules[~action]
+            if rule.passes and rule.size == 1:
+                self.states.pop()
+                self.states.append(tables.gotos[self.states[-1]][rule.origin])
+            else:
+                self._reduce(rule, tables.gotos, token)
+
     def truncate(self, height: int) -> None:
         """Forget all states but the first `height`."""
         del self.states[height:], self.values[height - 1 :], self.begins[height - 1 :]

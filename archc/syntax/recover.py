@@ -7,6 +7,7 @@ themselves, for their own mistakes.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from typing import Any
 
@@ -42,6 +43,10 @@ class Recovery:
         self.texts = {n: text for text, n in load().literals.items()}
         self.name = kinds_of_terminals().name
         self.start = "start"
+        # Reports of unexpected text, each with the number of its statement in `own` (the ranges of
+        # text that belong to a lost statement but to no body in it), and whether `{` could stand.
+        self.unexpected: list[tuple[Diagnostic, int, bool]] = []
+        self.own: list[list[tuple[int, int]]] = []
 
     # ------------------------------------------------------------------ running
 
@@ -66,7 +71,11 @@ class Recovery:
     # ------------------------------------------------------------------ the driver's questions
 
     def shifting(self, driver: Driver, token: int) -> bool:
-        """A line that begins with `name =` begins a statement, wherever the parser stands."""
+        """A line that begins with `name =` begins a statement, wherever the parser stands; a `for`
+        behind a value on its line begins none."""
+        if self._text(token) == "for" and token and not self.tokens.first_on_line(token):
+            at_start = len(driver.states) == self._base(driver, self._body(token))
+            return not at_start or self._text(token - 1) in ("{", "}")
         if self.tokens.kinds[token] != self.name or not self._assigns(token):
             return True
         body = self.layout.parent[token]
@@ -82,8 +91,9 @@ class Recovery:
 
     def stuck(self, driver: Driver, token: int) -> int:
         drop = False
+        body = self._body(token)
+        self._settle(driver, token, body)
         if not self._silent(token):
-            body = self._body(token)
             base = self._base(driver, body)
             listed = driver.values[base - 2] if self._listed(driver, body) else []
             content = "top" if body == ROOT else self.layout.content[body]
@@ -91,8 +101,22 @@ class Recovery:
                 content = "expression"
             said = explain(Situation(driver, self.layout, token, base, content, listed))
             self._report(said.diagnostic)
+            self.unexpected.append((said.diagnostic, len(self.own), said.lacks_brace))
             drop = said.drops_previous
         return self._resume(driver, token, drop)
+
+    def _settle(self, driver: Driver, token: int, body: int) -> None:
+        """Keep the statement before a token that begins a line of its own."""
+        base = self._base(driver, body)
+        if self.start == "expr" or len(driver.states) <= base or token >= len(self.tokens):
+            return
+        column = self.tokens.source.position(self.tokens.starts[token])[1]
+        begun = self.tokens.source.position(driver.begins[base - 1])[1]
+        if column <= begun and self.tokens.first_on_line(token):
+            content = "top" if body == ROOT else self.layout.content[body]
+            keyword = _KEEPS.get(content)
+            kind = self.name if keyword is None else load().literals[keyword]
+            driver.settle(kind, token)
 
     def lost(self, driver: Driver, token: int) -> int:
         return self._resume(driver, token)
@@ -115,6 +139,8 @@ class Recovery:
         if token >= len(self.tokens):
             return False
         if self.tokens.kinds[token] == load().wrong:
+            return True
+        if self.tokens.starts[token] in self.layout.cut:
             return True
         opened = self.layout.parent[token]
         while opened != ROOT:
@@ -158,11 +184,49 @@ class Recovery:
         if drop_previous and self._listed(driver, body) and driver.values[base - 2]:
             begin = driver.values[base - 2].pop().span.start
         target = self._next_start(token, body)
+        self.own.append(self._own_ranges(begin, target))
         end = tokens.starts[target] if target < len(tokens) else tokens.end
         self.skipped.append((begin, end))
         self.builder.broken.append(begin)
         driver.truncate(base)
         return target
+
+    def _own_ranges(self, begin: int, target: int) -> list[tuple[int, int]]:
+        """The text from an offset to a token without the bodies in it."""
+        tokens, layout = self.tokens, self.layout
+        token = bisect_left(tokens.starts, begin)
+        ranges: list[tuple[int, int]] = []
+        while token < target:
+            if layout.content.get(token) in BODIES and token in layout.match:
+                ranges.append((begin, tokens.starts[token]))
+                token = layout.match[token]
+                begin = tokens.ends[token]
+            token += 1
+        ranges.append((begin, tokens.starts[target] if target < len(tokens) else tokens.end))
+        return ranges
+
+    def without_consequences(self) -> None:
+        """Drop reports of unexpected text that a bracket of the same statement explains, and of
+        braces that close nothing behind a place where one should have been opened."""
+        brackets = sorted(r.labels[0].span.start for r in self.layout.reports)
+        dropped: set[int] = set()
+        for diagnostic, statement, lacks_brace in self.unexpected:
+            ranges = self.own[statement] if statement < len(self.own) else []
+            start = diagnostic.labels[0].span.start
+            ranges = [*ranges, (start, start + 1)]
+            if any(bisect_left(brackets, a) < bisect_left(brackets, b) for a, b in ranges):
+                dropped.add(id(diagnostic))
+            elif lacks_brace:
+                dropped.update(self._closes_nothing(start))
+        self.reports[:] = [r for r in self.reports if id(r) not in dropped]
+
+    def _closes_nothing(self, start: int) -> list[int]:
+        """The first report behind an offset of a `}` that closes nothing, as a list of its id."""
+        for report in self.layout.reports:
+            span = report.labels[0].span
+            if span.start > start and span.text == "}" and "closes nothing" in report.message:
+                return [id(report)]
+        return []
 
     def _next_start(self, token: int, body: int) -> int:
         """The next token at which a statement of a body begins, or its closing brace."""
@@ -195,7 +259,9 @@ class Recovery:
             return False
         if text in ("for", "if"):
             return self.tokens.first_on_line(token) and self._text(token - 1) not in _CONTINUED
-        return text in STATEMENTS
+        return text in STATEMENTS and (
+            self.tokens.first_on_line(token) or self._text(token - 1) not in _CONTINUED
+        )
 
     def _text(self, token: int) -> str:
         if 0 <= token < len(self.tokens):
@@ -245,6 +311,8 @@ class Recovery:
         return tuple(parts)
 
 
+# A word that may follow a complete statement of each kind of body; a name in the others.
+_KEEPS = {"top": "network", "body": "input", "claims": "expect"}
 _CONTINUED = frozenset(("->", ":", "then", "else", "=", ",", "(", "[", "via", "in", "+", "-"))
 
 
@@ -272,6 +340,7 @@ def parse_broken(source: Source, tokens: Tokens, diagnostics: Diagnostics) -> tr
         recovery.builder.docs = docs
         declarations = recovery.run("start", 0, len(layout.tokens))
         recovery.run_skipped()
+        recovery.without_consequences()
         broken = lost_names(tokens, recovery.skipped)
     elif not reports:
         end = Span(source, len(source.text), len(source.text))
