@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 from .. import __version__
 from .arguments import parser
+
+# archc's models use no pydantic plugins, and looking for some would take as long as a small check.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 OK, WRONG, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -17,6 +21,8 @@ def main(argv: list[str] | None = None) -> int:
         args = parser().parse_args(argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
+    # A command makes many objects, few of them in cycles, and ends: collecting often is wasted.
+    gc.set_threshold(200_000, 20, 20)
     try:
         code: int = args.run(args)
         sys.stdout.flush()
