@@ -61,6 +61,7 @@ class Prelu(Frozen):
 
     op = "prelu"
     family = "activation"
+    formulas = {"params": "1, or C if per=channel"}
 
     per: Annotated[str, OneOf("layer", "channel")] = Field(
         "layer", description="one slope for all channels, or one for each"
@@ -195,7 +196,8 @@ class Maxout(Op):
 
     op = "maxout"
     family = "activation"
-    example = ("2", (64, 16, 16))
+    example = ({"pieces": 2}, ((64, 16, 16),))
+    formulas = {"channels": "C / pieces"}
 
     pieces: Count = Field(2, description="channels in a group; there are so many times fewer after")
 

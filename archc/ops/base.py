@@ -60,8 +60,11 @@ class Op(BaseModel):
     hidden: ClassVar[tuple[str, ...]] = ()
     ranks: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     """Numbers of spatial axes that the first input may have."""
-    example: ClassVar[tuple[str, Shape]] = ("", (64, 32, 32))
-    """Arguments and an input shape to document it with."""
+    example: ClassVar[tuple[dict[str, Any], tuple[Shape, ...]]] = ({}, ((64, 32, 32),))
+    """Arguments and input shapes to document it with."""
+    formulas: ClassVar[dict[str, str]] = {}
+    """How "size", "channels", "params" and "MACs" come about, where they are not the input's or
+    none. C are the channels that arrive, n is the size of an axis."""
 
     # ------------------------------------------------------------------ stated by each operator
 

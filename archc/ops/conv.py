@@ -36,7 +36,17 @@ class Conv(Initialized):
     family = "conv"
     weighty = True
     ranks = (1, 2, 3)
-    example = ("128, 3, stride=2, pad=half, bias=false", (64, 56, 56))
+    example = (
+        {"channels": 128, "kernel": 3, "stride": 2, "pad": "half", "bias": False},
+        ((64, 56, 56),),
+    )
+    formulas = {
+        "size": "⌊(n + before + after - dilation·(kernel - 1) - 1) / stride⌋ + 1; "
+        "⌈n / stride⌉ if same",
+        "channels": "as given",
+        "params": "channels · C / groups · the kernel's taps, and channels for the bias",
+        "MACs": "output units · C / groups · the kernel's taps",
+    }
 
     channels: Count = Field(description="output channels")
     kernel: Sizes = Field(description="size of the window")
@@ -115,7 +125,14 @@ class ConvTranspose(Initialized):
     family = "conv"
     weighty = True
     ranks = (1, 2, 3)
-    example = ("64, 2, stride=2", (128, 28, 28))
+    example = ({"channels": 64, "kernel": 2, "stride": 2}, ((128, 28, 28),))
+    formulas = {
+        "size": "(n - 1)·stride - before - after + dilation·(kernel - 1) + 1 + output_pad; or "
+        "n·stride if same",
+        "channels": "as given",
+        "params": "C · channels / groups · the kernel's taps, and channels for the bias",
+        "MACs": "input units · channels / groups · the kernel's taps",
+    }
 
     channels: Count = Field(description="output channels")
     kernel: Sizes = Field(description="size of the window")
@@ -214,13 +231,19 @@ class ConvTranspose(Initialized):
 
 
 class LocallyConnected(Initialized):
-    """Convolution whose weights differ from place to place; so its input size is fixed."""
+    """Convolution with weights of its own at every place, so its input size is fixed."""
 
     op = "locally_connected"
     family = "conv"
     weighty = True
     ranks = (1, 2, 3)
-    example = ("16, 3, pad=1", (8, 12, 12))
+    example = ({"channels": 16, "kernel": 3, "pad": 1}, ((8, 12, 12),))
+    formulas = {
+        "size": "⌊(n + before + after - kernel) / stride⌋ + 1",
+        "channels": "as given",
+        "params": "output units · C · the kernel's taps, and output units for the bias",
+        "MACs": "output units · C · the kernel's taps",
+    }
 
     channels: Count = Field(description="output channels")
     kernel: Sizes = Field(description="size of the window")

@@ -20,7 +20,12 @@ class Linear(Initialized):
     op = "linear"
     family = "dense"
     weighty = True
-    example = ("1000", (2048,))
+    example = ({"features": 1000}, ((2048,),))
+    formulas = {
+        "channels": "as given",
+        "params": "features · C, and features for the bias",
+        "MACs": "features · C, at every place if over=channels",
+    }
 
     features: Count = Field(description="outputs")
     over: Annotated[str | None, OneOf("channels")] = Field(
@@ -64,7 +69,8 @@ class Flatten(Op):
 
     op = "flatten"
     family = "dense"
-    example = ("", (16, 5, 5))
+    example = ({}, ((16, 5, 5),))
+    formulas = {"channels": "all units of the input", "size": "none: one row"}
 
     def axes(self, x: Shape) -> tuple[Geometry, ...]:
         return (WHOLE,) * (len(x) - 1)

@@ -24,7 +24,8 @@ class Fuse(Op):
     op = "fuse"
     family = "merge"
     arity = None
-    example = ("by=sum", (64, 32, 32))
+    example = ({"by": "concat"}, ((64, 32, 32), (32, 32, 32)))
+    formulas = {"channels": "the sum of all C if by=concat"}
 
     by: Annotated[str, OneOf("sum", "concat", "product", "difference", "max", "mean")] = Field(
         "sum", description="how"
@@ -115,7 +116,8 @@ class Split(Op):
 
     op = "split"
     family = "merge"
-    example = ("2", (64, 32, 32))
+    example = ({"parts": 2}, ((64, 32, 32),))
+    formulas = {"channels": "C / parts each, or as listed"}
 
     parts: Annotated[int | tuple[int, ...], Parts(1)] = Field(
         description="how many equal parts, or the channels of each part"
@@ -159,7 +161,7 @@ class ChannelShuffle(Op):
     op = "channel_shuffle"
     family = "merge"
     ranks = (1, 2, 3)
-    example = ("4", (64, 32, 32))
+    example = ({"groups": 4}, ((64, 32, 32),))
 
     groups: Count = Field(description="groups that the channels are divided into")
 

@@ -83,6 +83,7 @@ class BatchNorm(_Running):
     """Normalises each channel over the batch and all places. Ioffe, Szegedy 2015."""
 
     op = "batchnorm"
+    formulas = {"params": "2·C if affine", "buffers": "2·C + 1 if track_stats"}
 
     eps: NotNegative = Field(1e-5, description="added to the variance")
     momentum: Annotated[float | str, Momentum()] = Field(
@@ -101,6 +102,7 @@ class InstanceNorm(_Running):
     """Normalises each channel of each sample over its places. Ulyanov et al. 2016."""
 
     op = "instancenorm"
+    formulas = {"params": "2·C if affine", "buffers": "2·C + 1 if track_stats"}
     ranks = (1, 2, 3)
 
     eps: NotNegative = Field(1e-5, description="added to the variance")
@@ -130,7 +132,8 @@ class LayerNorm(Norm):
     Ba et al. 2016."""
 
     op = "layernorm"
-    example = ("over=channels", (64, 32, 32))
+    example = ({"over": "channels"}, ((64, 32, 32),))
+    formulas = {"params": "2 · all units, or 2·C if over=channels"}
 
     over: Annotated[str, OneOf("all", "channels")] = Field(
         "all", description="all axes together (fixes their sizes), or the channels of each place"
@@ -163,7 +166,8 @@ class GroupNorm(Norm):
     """Normalises groups of channels of each sample over their places. Wu, He 2018."""
 
     op = "groupnorm"
-    example = ("32", (64, 32, 32))
+    example = ({"groups": 32}, ((64, 32, 32),))
+    formulas = {"params": "2·C if affine"}
 
     groups: Count = Field(description="groups that the channels are divided into")
     eps: NotNegative = Field(1e-5, description="added to the variance")
@@ -195,7 +199,7 @@ class Lrn(Op):
     op = "lrn"
     family = "norm"
     ranks = (1, 2, 3)
-    example = ("5", (96, 55, 55))
+    example = ({"size": 5}, ((96, 55, 55),))
 
     size: Count = Field(description="channels that are looked at")
     alpha: Number = Field(1e-4, description="factor of their mean square")

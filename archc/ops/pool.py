@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field
 
-from .base import Op, OpError, Shape, per_axis, show, spatial
+from .base import REF, Op, OpError, Shape, per_axis, show, spatial
 from .call import Call, Input, Method, Torch
 from .kinds import Bool, Flag, OneOf, Pads, PerAxis, Reference, Sizes
 from .padding import Sides, check_fit, even, flat, sides, square, windows
@@ -16,12 +16,16 @@ _MINUS_INFINITY = Call("float", ("-inf",))
 
 
 class Pool(Op):
-    """The maximum, average or sum of each window, of a given number of parts, or of everything."""
+    """The maximum, average or sum of each window, or of everything."""
 
     op = "pool"
     family = "pool"
     ranks = (1, 2, 3)
-    example = ("3, stride=2, pad=1", (64, 112, 112))
+    example = ({"kernel": 3, "stride": 2, "pad": 1}, ((64, 112, 112),))
+    formulas = {
+        "size": "⌊(n + before + after - dilation·(kernel - 1) - 1) / stride⌋ + 1; ⌈·⌉ if ceil, "
+        "unless the last window would start beyond the end; 1 if global",
+    }
 
     kernel: Annotated[int | tuple[int, ...] | str | None, PerAxis(1, words=("global",))] = Field(
         None, description="size of the window; `global`: all of it, which leaves one place"
@@ -216,7 +220,11 @@ class Unpool(Op):
     family = "pool"
     ranks = (1, 2, 3)
     hidden = ("size",)
-    example = ("2, from=pooled", (64, 16, 16))
+    example = (
+        {"kernel": 2, "from": REF, "size": (32, 32)},
+        ((64, 16, 16), (64, 16, 16)),
+    )
+    formulas = {"size": "that of the max pool's input"}
 
     kernel: Sizes = Field(2, description="size of the max pool's window")
     stride: Annotated[int | tuple[int, ...] | None, PerAxis(1)] = Field(

@@ -18,7 +18,7 @@ class Dropout(Op):
 
     op = "dropout"
     family = "regularize"
-    example = ("0.5", (4096,))
+    example = ({"p": 0.2}, ((4096,),))
 
     p: Probability = Field(0.5, description="probability to be dropped")
     by: Annotated[str, OneOf("element", "channel")] = Field(
@@ -41,7 +41,7 @@ class DropPath(Op):
 
     op = "drop_path"
     family = "regularize"
-    example = ("0.1", (64, 32, 32))
+    example = ({"p": 0.1}, ((64, 32, 32),))
 
     p: Probability = Field(description="probability that a sample is dropped")
 
@@ -56,7 +56,8 @@ class Scale(Frozen):
 
     op = "scale"
     family = "regularize"
-    example = ("init=1e-6", (64, 32, 32))
+    example = ({"init": 1e-6}, ((64, 32, 32),))
+    formulas = {"params": "C"}
     initial: ClassVar[Initializer] = Initializer(name="ones")
 
     init: Annotated[Initializer, Init()] = Field(initial, description="how the factors start")

@@ -44,7 +44,8 @@ class Upsample(Op):
     op = "upsample"
     family = "resize"
     ranks = (1, 2, 3)
-    example = ("2, by=bilinear", (64, 16, 16))
+    example = ({"factor": 2, "by": "bilinear"}, ((64, 16, 16),))
+    formulas = {"size": "⌊n · factor⌋"}
 
     factor: Annotated[Any, Factor()] = Field(None, description="how many times the size")
     to: Target = Field(None, description="the size of the output, or a value that has it")
@@ -134,7 +135,8 @@ class PixelShuffle(Op):
     op = "pixel_shuffle"
     family = "resize"
     ranks = (2,)
-    example = ("2", (64, 16, 16))
+    example = ({"factor": 2}, ((64, 16, 16),))
+    formulas = {"size": "n · factor", "channels": "C / factor²"}
 
     factor: Count = Field(description="how many times the size")
 
@@ -203,7 +205,8 @@ class Pad(Border):
     `over=channels`, the border is of channels (the shortcut of option A in He et al. 2015)."""
 
     op = "pad"
-    example = ("2, by=reflect", (3, 32, 32))
+    example = ({"amounts": 2, "by": "reflect"}, ((3, 32, 32),))
+    formulas = {"size": "n + before + after", "channels": "C + before + after if over=channels"}
 
     amounts: Amounts = Field(None, description=_AMOUNTS)
     to: Target = Field(None, description=_TO)
@@ -303,7 +306,8 @@ class Crop(Border):
     """Cuts off a border. With `to`, keeps the middle, or what begins `at` an offset."""
 
     op = "crop"
-    example = ("[[1, 2], [0, 1]]", (64, 32, 32))
+    example = ({"to": REF}, ((64, 40, 40), (32, 32, 32)))
+    formulas = {"size": "n - before - after"}
 
     amounts: Amounts = Field(None, description=_AMOUNTS)
     to: Target = Field(None, description=_TO)
