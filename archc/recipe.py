@@ -5,7 +5,7 @@ What each setting may be is known to `archc.train.recipe`, which turns this into
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .source import Span
@@ -20,6 +20,8 @@ class Called:
     kwargs: dict[str, Any]
     span: Span | None = None
     """The whole call; None where it was given on the command line."""
+    places: dict[int | str, Span] = field(default_factory=dict, compare=False)
+    """Of each argument's value, by position or name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,14 +154,14 @@ def _run_network(
     """Elaborate the network's own body, the last of the graph."""
     from ..graph import Body
     from .body import Builder
-    from .frame import input_statements
+    from .frame import input_statements, misread
     from .values import plain
 
     site, _ = session.site(decl, decl, top.name.span)
     args = {p.name.name: plain(values[p.name.name]) for p in decl.params}
     body = Body(top.name.name, "network", args, top.doc or decl.doc, site)
     frame.builder = Builder(session, body, decl, positional=False)
-    if not input_statements(decl.body) and not getattr(decl, "incomplete", False):
+    if not input_statements(decl.body) and not misread(session, decl):
         session.report(
             "E0503", f"`{decl.name.name}` has no input", decl.name.span,
             help="a network starts with `input image[3, H=224, W=224]`",

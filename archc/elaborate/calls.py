@@ -122,7 +122,7 @@ def open_frame(
                 f"`{decl.name.name}` needs `{name}`",
                 node.span,
                 (param.span, "declared here, without a default"),
-                help=f"give it: {decl.name.name}({name}=...)",
+                help=f"give it: `{decl.name.name}({name}=...)`",
             )
     return frame
 
@@ -153,7 +153,7 @@ def _inline(
     frame.builder = self.builder
     label = place.label if place.label is not None else frame.label_text(stage.label)
     kind = place.kind or snake(target.name)
-    return frame.stage(stage, value, MakePlace(label, place.span, kind))
+    return frame.stage(stage, value, MakePlace(label, place.span, kind, place.at))
 
 
 def _signature(value: Any) -> Any:

@@ -55,7 +55,12 @@ class Claims(Expressions):
     def test(self, node: tree.Expr) -> bool:
         value = self.eval(node)
         if not isinstance(value, bool):
-            self.session.fail("E0602", "a claim is true or false", (node.span, f"this is {show(value)}"))
+            self.session.fail(
+                "E0602",
+                "a claim is true or false",
+                (node.span, f"this is {show(value)}"),
+                help=f"compare it: `expect {node.span.text} == {show(value)}`",
+            )
         return value
 
     def name(self, node: tree.Name) -> Any:

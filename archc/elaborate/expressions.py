@@ -109,11 +109,18 @@ class Expressions:
         meant = closest(name, known)
         if code == "E0201":
             self.miss(meant)
+        if meant is not None:
+            help = f"did you mean `{meant}`?"
+        elif code == "E0202":
+            help = "`archc ops` lists the operators; blocks of other files come in by `use`"
+        else:
+            here = [n for n in known if n in self.env or n in self.unit.declared][:8]
+            help = f"names here: {', '.join(here)}" if here else "nothing has a name here"
         self.session.fail(
             code,
             f"{what} `{name}`",
             span,
-            help=f"did you mean `{meant}`?" if meant else None,
+            help=help,
             fixes=[Fix(f"write `{meant}`", (Edit(span, meant),))] if meant else (),
         )
 
@@ -188,7 +195,7 @@ class Expressions:
                 self.session.fail(
                     "E0309",
                     f"no elements {start}..{stop} in a list of {len(base)}",
-                    (node.index.span, f"0..{len(base)} at most"),
+                    (node.index.span, f"at most 0..{len(base)}"),
                 )
             return list(base[start:stop])
         i = self.count(node.index)
@@ -201,7 +208,7 @@ class Expressions:
                 node.base.span,
             )
         if not -len(base) <= i < len(base):
-            last = f"0 to {len(base) - 1}" if len(base) else "none: the list is empty"
+            last = f"its elements are 0 to {len(base) - 1}" if len(base) else "the list is empty"
             self.session.fail(
                 "E0309", f"no element {i} in a list of {len(base)}", (node.index.span, last)
             )
@@ -294,7 +301,10 @@ class Expressions:
         except ZeroDivisionError:
             self.session.fail("E0310", "division by zero", (node.span, f"{show(a)} {op} {show(b)}"))
         except (OverflowError, ValueError) as error:
-            self.session.fail("E0310", f"the result is {error}", node.span)
+            digits = int(self.session.limits.bits * 0.30103)
+            large = f"whole numbers may have {digits:,} digits, others go up to 1e308"
+            help = large if isinstance(error, OverflowError) else None
+            self.session.fail("E0310", f"the result is {error}", node.span, help=help)
 
     def compare(self, node: tree.Compare) -> Any:
         values = [self.eval(operand) for operand in node.operands]

@@ -351,7 +351,7 @@ class Frame(Stages):
     def close(self, decl: Any, pruned: bool) -> list[Shape | None] | None:
         """Declare the outputs and finish the body; None where a mistake makes it unusable."""
         builder = self.builder
-        if not self.outputs and not getattr(decl, "incomplete", False):
+        if not self.outputs and not misread(self.session, decl):
             self.session.report(
                 "E0502",
                 f"`{decl.name.name}` has no output",
@@ -362,7 +362,7 @@ class Frame(Stages):
         self.outputs.sort(key=lambda o: o[2])
         main = [o for o in self.outputs if not o[2]]
         nameless = [o[3] for o in main if o[0] is None]
-        excused = getattr(decl, "incomplete", False) or any(poisoned(o[1]) for o in main)
+        excused = misread(self.session, decl) or any(poisoned(o[1]) for o in main)
         if len(main) > 1 and nameless and not excused:
             looped = len(set(nameless)) < len(nameless)
             self.session.report(
@@ -387,7 +387,7 @@ class Frame(Stages):
                 builder.body.outputs.append(
                     Output(None, builder.positions(tensor.id), hidden=True)
                 )
-        if getattr(decl, "incomplete", False):
+        if misread(self.session, decl):
             builder.excuse_all = True
         if not builder.excuse_all:
             shared.report_unused(self)
@@ -402,6 +402,16 @@ class Frame(Stages):
         self.builder.body.outputs.append(Output(name, tree_of(value), training))
         self.builder.body.listed = self.builder.body.listed or isinstance(value, list)
         pooled.extend(t.pooled for t in tensors(value))
+
+
+def misread(session: Session, decl: tree.Block | tree.Network) -> bool:
+    """Was there a syntax error in it? Then statements may be missing, or stand in another body."""
+    source, start, end = decl.span
+    return decl.incomplete or any(
+        d.code < "E0107" and d.labels[0].span.source is source and start <= d.labels[0].span.start <= end
+        for d in session.diagnostics.items
+        if d.labels
+    )
 
 
 def default_values(self: Any, node: tree.Default) -> dict[str, Any]:

@@ -388,9 +388,13 @@ class Loader:
         key = os.path.realpath(path)
         if any(key == k for k, _ in self.loading):
             start = next(i for i, (k, _) in enumerate(self.loading) if k == key)
-            circle = " -> ".join([*(n for _, n in self.loading[start:]), name])
-            session.fail("E0703", "these files use each other in a circle", (span, circle),
-                         help="move what both need to a third file")
+            circle = [*(n for _, n in self.loading[start:]), name]
+            session.fail(
+                "E0703",
+                "these files use each other in a circle" if len(circle) > 2 else "this file uses itself",
+                (span, " -> ".join(circle) if len(circle) > 2 else ""),
+                help="move what both need to a third file" if len(circle) > 2 else "remove it",
+            )
         if key not in self.units:
             source = read(path, self.diagnostics, name=name, max_bytes=self.max_bytes, at=span)
             if source is None:
@@ -402,8 +406,8 @@ class Loader:
         """A path below the project root, symbolic links followed."""
         if os.path.isabs(text) or "://" in text or "\\" in text or "\0" in text:
             session.fail(
-                "E0702", f"`use` takes a path beside this file, not {text!r}", span,
-                help="a relative path with `/`, ending in .arch",
+                "E0702", "`use` takes a path inside the project, relative to this file", span,
+                help='such as `use "blocks/residual.arch"`',
             )
         path = os.path.join(folder, text)
         real, base = os.path.realpath(path), os.path.realpath(root)

@@ -159,7 +159,8 @@ def _refused(
             made = origin(self, came)
             if made is not None and made != span:
                 labels.append((made, f"gives {show(came.shape)}"))
-        session.report(error.code, error.message, *labels, notes=error.notes, help=error.help)
+        notes = [*error.notes, *_rounds(self)]
+        session.report(error.code, error.message, *labels, notes=notes, help=error.help)
         return
     labels = [(span, " and ".join(dict.fromkeys(show(t.shape) for t in values)))]
     for tensor in values:
@@ -167,26 +168,53 @@ def _refused(
         if made is not None and made != span:
             labels.append((made, f"{show(tensor.shape)}{_how(self, tensor)}"))
     help_text, fixes = projection(self, values, spans, skip)
-    notes = [n for n in error.notes if n != labels[0][1]]
+    notes = [*(n for n in error.notes if n != labels[0][1]), *_rounds(self)]
+    message = error.message
+    if skip is not None:
+        by = getattr(session.ops[op], "by", "sum")
+        message = message.replace(f"fuse(by={by})", "skip" if by == "sum" else f"skip(by={by})")
     session.report(
-        error.code, error.message, *labels, notes=notes, help=help_text or error.help, fixes=fixes
+        error.code, message, *labels, notes=notes, help=help_text or error.help, fixes=fixes
     )
 
 
+def _rounds(self: Stages) -> list[str]:
+    """In which round of the loops around it a mistake shows, where not in the first."""
+    rounds = [i + 1 for i in self.builder.iters]
+    if all(n == 1 for n in rounds):
+        return []
+    listed = ", ".join(map(str, rounds))
+    return [f"in round{'s'[: len(rounds) > 1]} {listed} of the loop{'s'[: len(rounds) > 1]} around it"]
+
+
 def origin(self: Stages, tensor: Tensor) -> Span | None:
-    """Where a value is made in this body: its stage, or its input declaration."""
-    node = self.builder.body.values[tensor.id].node
+    """Where a value gets its shape in this body: a stage, or an input declaration."""
+    value = _shaped(self, tensor.id)
+    node = self.builder.body.values[value].node
     if node >= 0:
         return self.builder.spans[node]
     for entry, span in zip(self.builder.body.inputs, self.builder.input_spans, strict=False):
-        if entry.value == tensor.id:
+        if entry.value == value:
             return span
     return None
 
 
+def _shaped(self: Stages, value: int) -> int:
+    """The value, or the one before it that layers which keep the shape (batchnorm, relu) came from."""
+    body = self.builder.body
+    while body.values[value].node >= 0:
+        node = body.nodes[body.values[value].node]
+        shape = body.values[value].shape
+        keeps = len(node.inputs) == 1 and body.values[node.inputs[0]].shape == shape
+        if node.op < 0 or not keeps or self.session.ops[node.op].weighty:
+            break
+        value = node.inputs[0]
+    return value
+
+
 def _how(self: Stages, tensor: Tensor) -> str:
     """The arithmetic that led to a spatial size: `:  (32 + 2·1 - 3) / 2 + 1 = 16`."""
-    value = self.builder.body.values[tensor.id]
+    value = self.builder.body.values[_shaped(self, tensor.id)]
     if value.node < 0:
         return ""
     node = self.builder.body.nodes[value.node]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..recipe import Called, RecipeSpec, Setting
+from ..source import Span
 from ..syntax import tree
 from .modules import Constants, Unit
 from .session import Session
@@ -50,14 +51,18 @@ def setting_value(frame: Constants, node: tree.Expr) -> Any:
     if isinstance(node, tree.ListExpr):
         return [setting_value(frame, item) for item in node.items]
     if isinstance(node, tree.Call) and isinstance(node.func, tree.Name):
-        args, kwargs = [], {}
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        places: dict[int | str, Span] = {}
         for arg in node.args.items:
             value = setting_value(frame, arg.value)
             if arg.name is None:
+                places[len(args)] = arg.value.span
                 args.append(value)
             else:
+                places[arg.name.name] = arg.value.span
                 kwargs[arg.name.name] = value
-        return Called(node.func.name, tuple(args), kwargs, node.span)
+        return Called(node.func.name, tuple(args), kwargs, node.span, places)
     value = frame.eval(node)
     if value is POISON:
         raise Fail

@@ -120,7 +120,9 @@ class Session:
 
     def report(self, code: str, message: str, *labels: Any, **more: Any) -> None:
         """Add a diagnostic, with the chain of calls that led there."""
-        notes = [*more.pop("notes", ()), *self.trace()]
+        first = next((label for label in labels if label is not None), None)
+        at = first if isinstance(first, Span) else first[0] if first is not None else None
+        notes = [*more.pop("notes", ()), *self.trace(at)]
         self.diagnostics.error(code, message, *labels, notes=notes, **more)
 
     def fail(self, code: str, message: str, *labels: Any, **more: Any) -> None:
@@ -128,12 +130,20 @@ class Session:
         self.report(code, message, *labels, **more)
         raise Fail
 
-    def trace(self) -> list[str]:
-        """The chain of calls, innermost first, shortened in the middle."""
-        lines = [
-            f"in {call.text}, called at {call.span.source.name}:{call.span.line}:{call.span.column}"
-            for call in reversed(self.stack)
-        ]
+    def trace(self, at: Span | None) -> list[str]:
+        """The chain of calls, innermost first; what is at the place itself needs no saying."""
+        calls = self.stack[:-1] if self.stack and self.stack[-1].span == at else self.stack
+        lines: list[str] = []
+        times: list[int] = []
+        for call in reversed(calls):
+            place = f"{call.span.source.name}:{call.span.line}:{call.span.column}"
+            line = f"in {call.text}, called at {place}"
+            if lines and lines[-1] == line:
+                times[-1] += 1
+            else:
+                lines.append(line)
+                times.append(1)
+        lines = [f"{x}, {n} times" if n > 1 else x for x, n in zip(lines, times, strict=True)]
         if len(lines) > 6:
             lines[3:-2] = [f"... {len(lines) - 5} more calls ..."]
         return lines

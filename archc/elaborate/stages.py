@@ -8,7 +8,7 @@ from ..diagnostics import Edit, Fix
 from ..ops import REF, OpError
 from ..source import Span
 from ..syntax import tree
-from . import operators
+from . import foreign, operators
 from .arguments import operator_arguments
 from .body import Builder, poisoned, tensors
 from .calls import call_block
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 class Place:
     """Where a stage stands: its label (or that of the call that it is), and a kind to count by."""
 
-    __slots__ = ("kind", "label", "span")
+    __slots__ = ("at", "kind", "label", "span")
 
-    def __init__(self, label: str | None, span: Span, kind: str | None = None) -> None:
+    def __init__(
+        self, label: str | None, span: Span, kind: str | None = None, at: Span | None = None
+    ) -> None:
         self.label = label
         self.span = span
         self.kind = kind
+        self.at = at or span
+        """Where the label itself is written."""
 
 
 class Stages(Expressions):
@@ -46,7 +50,8 @@ class Stages(Expressions):
         """The value after a stage. A mistake gives POISON, so that later stages are still read."""
         try:
             if place is None:
-                place = Place(self.label_text(node.label), node.span)
+                at = node.label.span if node.label is not None else None
+                place = Place(self.label_text(node.label), node.span, at=at)
             return _STAGE[type(node)](self, node, value, place)
         except Fail:
             self.excuse(value)
@@ -88,7 +93,7 @@ class Stages(Expressions):
         if not LABEL.match(text):
             self.session.fail(
                 "E0206",
-                f"a label cannot be {text!r}" if text else "a label cannot be empty",
+                f"a label cannot be `{text[:60]}`" if text else "a label cannot be empty",
                 (base.span, "letters, digits, `_` and `-` only"),
                 help="a label is one name; its path comes from the scopes around it",
             )
@@ -110,15 +115,22 @@ class Stages(Expressions):
 
     def path(self, place: Place, construct: str) -> tuple[str | None, bool]:
         """Take the name of a stage: its path (None: counted later) and whether it was written."""
-        path, other = self.builder.names.take(place.label, place.span)
-        if other is not None:
+        path, other = self.builder.names.take(place.label, place.at)
+        if other == place.at:
+            self.session.report(
+                "E0204",
+                f"label `{path}` comes again in each round of a loop",
+                place.at,
+                help="put the loop's variable into it, such as "
+                f'`"{place.label}{{i}}"` or `{place.label}[i]`',
+            )
+        elif other is not None:
             self.session.report(
                 "E0204",
                 f"label `{path}` is used twice",
-                (place.span, "again"),
+                (place.at, "again"),
                 (other, "first used here"),
-                help="give it another name, or an index in a loop: "
-                f'`"{(place.label or construct).split(".")[0]}{{i}}"` or `{place.label}[i]`',
+                help="give one of them another name",
             )
         return path, place.label is not None
 
@@ -182,6 +194,14 @@ class Stages(Expressions):
                     return found
                 self.session.report("E0507", f"`{node.span.text}` is not a stage", node.span)
                 return POISON
+            known = foreign.OPERATORS.get(first.name.lower().rstrip("123d"))
+            if known is not None:
+                self.session.fail(
+                    "E0202",
+                    f"unknown operator or block `{first.name}`",
+                    first.span,
+                    help=f"here it is {known}",
+                )
             blocks = [n for n in self.unit.names() if self.unit.find(n) is not None]
             callables = [n for n, v in self.env.items() if isinstance(v, Callable)]
             self.unknown(
@@ -202,7 +222,7 @@ class Stages(Expressions):
             self.session.fail(
                 "E0507",
                 "`fuse` is not a stage: it takes several values",
-                node.span,
+                node.name[0].span,
                 help="write `y = fuse(a, b, by=sum)`",
             )
         args = node.args.items if node.args else ()
@@ -374,7 +394,7 @@ class Stages(Expressions):
         if chosen is None:
             return value
         if place.label is not None:
-            return self.stage(chosen, value, Place(place.label, place.span, place.kind))
+            return self.stage(chosen, value, Place(place.label, place.span, place.kind, place.at))
         return self.stage(chosen, value)
 
     # ------------------------------------------------------------------ skip

@@ -243,7 +243,10 @@ def _plain(cls: type[Op], errors: list[dict[str, Any]], missing: bool) -> list[O
             found.append(OpError("E0304", f"`{spelled}` of `{cls.op}` cannot be this", spelled))
     if lacking and missing:
         listed = " and ".join(f"`{n}`" for n in lacking)
-        found.insert(0, OpError("E0302", f"`{cls.op}` needs {listed}", lacking[0]))
+        fields = cls.model_fields
+        needed = [s for s, (field, _) in cls._facts().items() if fields[field].is_required()]
+        help = f"write `{cls.op}({', '.join(needed)})`"
+        found.insert(0, OpError("E0302", f"`{cls.op}` needs {listed}", lacking[0], help=help))
     return found
 
 
@@ -261,11 +264,26 @@ def spatial(op: Op, x: Shape) -> int:
     if rank not in op.ranks:
         layouts = [_LAYOUT[r] for r in op.ranks]
         wanted = " or ".join(filter(None, [", ".join(layouts[:-1]), layouts[-1]]))
-        help = None
+        help = "layers over axes come before `flatten`" if rank == 0 else None
         if op.ranks == (0,):
             help = "put `flatten` or `pool(global)` and `flatten` before it"
         raise OpError("E0402", f"`{op.op}` takes {wanted}, not {show(x)}", help=help)
     return rank
+
+
+def undivided(parameter: str, what: str, channels: int, parts: int) -> OpError:
+    """E0404 for a number of channels (`what`: "30 channels") that does not divide into parts."""
+    n = int(channels)
+    near = [d for d in range(1, min(n, 1024) + 1) if n % d == 0]
+    near = sorted(sorted(near, key=lambda d: abs(d - parts))[:6])
+    listed = ", ".join(map(str, near))
+    return OpError(
+        "E0404",
+        what,
+        parameter,
+        (f"{n} / {parts} leaves {n % parts}",),
+        f"{n} divides by {listed}{' and others' if near[-1] < n and len(near) == 6 else ''}",
+    )
 
 
 def per_axis(op: Op, name: str, x: Shape) -> tuple[Any, ...]:

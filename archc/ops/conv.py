@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from .base import Op, OpError, Shape, per_axis, show, spatial
+from .base import Op, OpError, Shape, per_axis, show, spatial, undivided
 from .call import Call, Torch
 from .kinds import PAD_MODES, Count, Naturals, OneOf, Pads, Sizes
 from .padding import Sides, check_fit, check_mode, even, flat, sides, square, windows
@@ -24,9 +24,8 @@ def _check_groups(op: Conv | ConvTranspose, x: Shape) -> None:
     """E0404: both channel counts must be divisible by the groups."""
     for what, channels in (("arriving", x[0]), ("resulting", op.channels)):
         if channels % op.groups:
-            note = f"{int(channels)} / {op.groups} leaves {int(channels % op.groups)}"
             text = f"{int(channels)} {what} channels do not divide into {op.groups} groups"
-            raise OpError("E0404", text, "groups", (note,))
+            raise undivided("groups", text, channels, op.groups)
 
 
 class Conv(Initialized):

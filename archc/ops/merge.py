@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from .base import Op, OpError, Shape, show, spatial
+from .base import Op, OpError, Shape, show, spatial, undivided
 from .call import Call, Infix, Input, Method, Torch
 from .kinds import Count, OneOf, Parts
 from .windows import BROADCAST, POINT, Geometry
@@ -138,9 +138,8 @@ class Split(Op):
                 text = f"the parts of `split` must add up to {int(channels)} channels"
                 raise OpError("E0404", text, "parts", (total,))
         elif channels % self.parts:
-            note = f"{int(channels)} / {self.parts} leaves {int(channels % self.parts)}"
             text = f"{int(channels)} channels do not divide into {self.parts} equal parts"
-            raise OpError("E0404", text, "parts", (note,))
+            raise undivided("parts", text, channels, self.parts)
 
     def shape(self, *xs: Shape) -> Shape:
         return self.outputs(*xs)[0]
@@ -169,9 +168,8 @@ class ChannelShuffle(Op):
         spatial(self, xs[0])
         channels = xs[0][0]
         if channels % self.groups:
-            note = f"{int(channels)} / {self.groups} leaves {int(channels % self.groups)}"
             text = f"{int(channels)} channels do not divide into {self.groups} groups"
-            raise OpError("E0404", text, "groups", (note,))
+            raise undivided("groups", text, channels, self.groups)
 
     def torch(self, *xs: Shape) -> Torch:
         function = Call("F.channel_shuffle", (Input(), self.groups))

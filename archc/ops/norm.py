@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from .base import Op, OpError, Shape, spatial
+from .base import Op, OpError, Shape, spatial, undivided
 from .call import Call, Input, Torch
 from .kinds import Bool, Count, Momentum, NotNegative, Number, OneOf, Start
 from .weights import Initialized
@@ -180,9 +180,8 @@ class GroupNorm(Norm):
         super().check(*xs)
         channels = xs[0][0]
         if channels % self.groups:
-            note = f"{int(channels)} / {self.groups} leaves {int(channels % self.groups)}"
             text = f"{int(channels)} channels do not divide into {self.groups} groups"
-            raise OpError("E0404", text, "groups", (note,))
+            raise undivided("groups", text, channels, self.groups)
 
     def torch(self, *xs: Shape) -> Torch:
         x = xs[0]

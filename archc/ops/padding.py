@@ -60,7 +60,7 @@ def windows(
 def check_fit(op: Op, x: Shape, axes: tuple[Window, ...]) -> None:
     """E0403 where a window is larger than its padded input."""
     names = AXES[len(axes)]
-    notes = []
+    short: dict[str, list[str]] = {}
     for name, w, n in zip(names, axes, x[1:], strict=True):
         padded = n + w.lo + w.hi
         if w.extent > padded:
@@ -68,11 +68,13 @@ def check_fit(op: Op, x: Shape, axes: tuple[Window, ...]) -> None:
             if w.dilation > 1:
                 reach = f"{w.dilation}·({w.kernel} - 1) + 1 = {w.extent}"
             amount = f"2·{w.lo}" if w.lo == w.hi else f"{w.lo} + {w.hi}"
-            notes.append(f"{name}: {int(n)} + {amount} = {int(padded)}, less than {reach}")
-    if notes:
+            text = f"{int(n)} + {amount} = {int(padded)}, less than {reach}"
+            short.setdefault(text, []).append(name)
+    if short:
+        notes = tuple(f"{' and '.join(where)}: {sum_}" for sum_, where in short.items())
         text = f"the window of `{op.op}` is larger than its padded input {show(x)}"
         help = "use a smaller kernel, more padding (`pad=half`), or fewer strides before it"
-        raise OpError("E0403", text, "kernel", tuple(notes), help)
+        raise OpError("E0403", text, "kernel", notes, help)
 
 
 def check_mode(op: Op, x: Shape, mode: str, pads: Sides, parameter: str) -> None:

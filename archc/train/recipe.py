@@ -247,7 +247,9 @@ class _Reader:
         try:
             return cls(**{**named, **value.kwargs})
         except ValidationError as error:
-            self._explain(error, cls, {**named, **value.kwargs}, where)
+            names = list(cls.model_fields)
+            places = {names[n] if isinstance(n, int) else n: s for n, s in value.places.items()}
+            self._explain(error, cls, {**named, **value.kwargs}, where, places)
             return None
 
     def _validate(self, made: dict[str, Any]) -> Recipe | None:
@@ -262,7 +264,12 @@ class _Reader:
             return None
 
     def _explain(
-        self, error: ValidationError, cls: type[Choice], given: dict[str, Any], span: Span | None
+        self,
+        error: ValidationError,
+        cls: type[Choice],
+        given: dict[str, Any],
+        span: Span | None,
+        places: Mapping[str, Span],
     ) -> None:
         """pydantic's complaints in our words, one per argument."""
         properties = cls.model_json_schema()["properties"]
@@ -282,7 +289,7 @@ class _Reader:
                 self.error("E0802", f"`{cls.name}` has no argument `{name}`", span, help)
             else:
                 text = f"{name}` of `{cls.name}"
-                self._wrong(text, expected(properties[name]), given[name], span)
+                self._wrong(text, expected(properties[name]), given[name], places.get(name, span))
 
     def _wrong(self, text: str, takes: str, value: Any, span: Span | None) -> None:
         self.error("E0802", f"`{text}` takes {takes}, not {spelled(value)}", span)
