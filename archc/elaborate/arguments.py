@@ -56,7 +56,7 @@ def assign(
                     f"`{what}` has no parameter `{name}`",
                     arg.name.span,
                     help=f"did you mean `{meant}`?" if meant else parameters,
-                    fixes=[Fix(f"write `{meant}`", (Edit(arg.name.span, meant),))] if meant else (),
+                    fixes=[Fix(f"did you mean `{meant}`?", (Edit(arg.name.span, meant),))] if meant else (),
                 )
                 broken = True
                 continue
@@ -154,7 +154,7 @@ def _no_word(self: Expressions, cls: Any, param: str, node: tree.Name) -> None:
         f"`{param}` of `{cls.op}` cannot be `{node.name}`",
         node.span,
         help=f"did you mean `{near}`?" if near else f"it takes: {cls.kinds()[param].describe()}",
-        fixes=[Fix(f"write `{near}`", (Edit(node.span, near),))] if near else (),
+        fixes=[Fix(f"did you mean `{near}`?", (Edit(node.span, near),))] if near else (),
     )
 
 

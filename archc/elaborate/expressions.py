@@ -114,14 +114,15 @@ class Expressions:
         elif code == "E0202":
             help = "`archc ops` lists the operators; blocks of other files come in by `use`"
         else:
-            here = [n for n in known if n in self.env or n in self.unit.declared][:8]
+            consts = [n for n in known if isinstance(self.unit.find(n), tree.Const)]
+            here = list(dict.fromkeys([n for n in known if n in self.env] + consts))[:8]
             help = f"names here: {', '.join(here)}" if here else "nothing has a name here"
         self.session.fail(
             code,
             f"{what} `{name}`",
             span,
             help=help,
-            fixes=[Fix(f"write `{meant}`", (Edit(span, meant),))] if meant else (),
+            fixes=[Fix(f"did you mean `{meant}`?", (Edit(span, meant),))] if meant else (),
         )
 
     # ------------------------------------------------------------------ lists

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+from __future__ import annotations
+
+import re
+
+from ..ops import known
+
+
+def counterpart(name: str) -> str | None:
+    """How .arch writes what another framework calls by this name; None where it is no such name."""
+    plain = re.sub(r"_?[123]d$", "", name.lower())
+    if plain != name.lower() and known(plain):
+        return f"`{plain}`, whatever the number of axes"
+    return OPERATORS.get(plain)
+
+
 # Lower case, without the rank at the end (Conv2d, MaxPool3d).
 OPERATORS = {
     "add": "`fuse(a, b, by=sum)`, or `skip { ... }`",

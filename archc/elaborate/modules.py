@@ -220,7 +220,7 @@ class Unit:
             message,
             name.span,
             help=f"did you mean `{meant}`?" if meant else f"networks here: {known or 'none'}",
-            fixes=[Fix(f"write `{meant}`", (Edit(name.span, meant),))] if meant else (),
+            fixes=[Fix(f"did you mean `{meant}`?", (Edit(name.span, meant),))] if meant else (),
         )
 
 

@@ -200,13 +200,13 @@ def origin(self: Stages, tensor: Tensor) -> Span | None:
 
 
 def _shaped(self: Stages, value: int) -> int:
-    """The value, or the one before it that layers which keep the shape (batchnorm, relu) came from."""
+    """The value, or the one before it from which on layers (batchnorm, relu) only keep the shape."""
     body = self.builder.body
     while body.values[value].node >= 0:
         node = body.nodes[body.values[value].node]
         shape = body.values[value].shape
         keeps = len(node.inputs) == 1 and body.values[node.inputs[0]].shape == shape
-        if node.op < 0 or not keeps or self.session.ops[node.op].weighty:
+        if node.op < 0 or not keeps:
             break
         value = node.inputs[0]
     return value

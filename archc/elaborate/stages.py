@@ -194,7 +194,7 @@ class Stages(Expressions):
                     return found
                 self.session.report("E0507", f"`{node.span.text}` is not a stage", node.span)
                 return POISON
-            known = foreign.OPERATORS.get(first.name.lower().rstrip("123d"))
+            known = foreign.counterpart(first.name)
             if known is not None:
                 self.session.fail(
                     "E0202",
