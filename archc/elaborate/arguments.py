@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..diagnostics import Edit, Fix, closest
 from ..dims import is_free
-from ..ops import operator
+from ..ops import known, operator
 from ..source import Span
 from ..syntax import tree
+from . import foreign
 from .values import POISON, Callable, Fail, Tensor, kind_of, show
 
 if TYPE_CHECKING:
@@ -51,12 +52,15 @@ def assign(
             name = arg.name.name
             if name not in params:
                 meant = closest(name, params)
+                advice = foreign.parameter(name, params) if known(what) else None
                 self.session.report(
                     "E0301",
                     f"`{what}` has no parameter `{name}`",
                     arg.name.span,
-                    help=f"did you mean `{meant}`?" if meant else parameters,
-                    fixes=[Fix(f"did you mean `{meant}`?", (Edit(arg.name.span, meant),))] if meant else (),
+                    help=advice or (f"did you mean `{meant}`?" if meant else parameters),
+                    fixes=[Fix(f"did you mean `{meant}`?", (Edit(arg.name.span, meant),))]
+                    if meant and not advice
+                    else (),
                 )
                 broken = True
                 continue

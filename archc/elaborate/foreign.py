@@ -1,6 +1,4 @@
-"""What other frameworks call the operators, for suggestions: no name here means anything in .arch."""
-
-from __future__ import annotations
+"""What other frameworks call things, for suggestions: no name here means anything in .arch."""
 
 from __future__ import annotations
 
@@ -55,3 +53,39 @@ OPERATORS = {
     "view": "`flatten`: other reshaping is not in the language",
     "zeropad": "`pad(1)`",
 }
+
+_ARRIVES = "leave it out: it follows from what arrives"
+PARAMETERS = {
+    "activation": "an activation is a stage of its own: `-> relu`",
+    "batch_size": "the batch belongs to recipes, never to architectures",
+    "ceil_mode": "here it is `ceil`",
+    "dim": "here it is `over`",
+    "filters": "here it is `channels`",
+    "in_channels": _ARRIVES,
+    "in_features": _ARRIVES,
+    "input_shape": _ARRIVES,
+    "kernel_size": "here it is `kernel`",
+    "mode": "here it is `by`",
+    "negative_slope": "here it is `slope`",
+    "num_channels": _ARRIVES,
+    "num_features": _ARRIVES,
+    "num_groups": "here it is `groups`",
+    "out_channels": "here it is `channels`",
+    "out_features": "here it is `features`",
+    "output_size": "here it is `to`",
+    "padding": "here it is `pad`",
+    "rate": "here it is `p`",
+    "scale_factor": "here it is `factor`",
+    "size": "here it is `to`",
+    "strides": "here it is `stride`",
+    "units": "here it is `features`",
+    "use_bias": "here it is `bias`",
+}
+
+
+def parameter(name: str, params: tuple[str, ...]) -> str | None:
+    """Advice on another framework's parameter, where it fits the parameters that there are."""
+    advice = PARAMETERS.get(name)
+    if advice is not None and advice.startswith("here it is"):
+        return advice if advice.split("`")[1] in params else None
+    return advice

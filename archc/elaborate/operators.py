@@ -155,7 +155,7 @@ def _refused(
         at = given.spans.get(error.parameter or "", span)
         came = values[0] if values else None
         labels: list[Any] = [(at, "")]
-        if came is not None:
+        if came is not None and (error.code in _ABOUT_SHAPES or show(came.shape) in error.message):
             made = origin(self, came)
             if made is not None and made != span:
                 labels.append((made, f"gives {show(came.shape)}"))
@@ -176,6 +176,9 @@ def _refused(
     session.report(
         error.code, message, *labels, notes=notes, help=help_text or error.help, fixes=fixes
     )
+
+
+_ABOUT_SHAPES = ("E0402", "E0403", "E0404")
 
 
 def _rounds(self: Stages) -> list[str]:

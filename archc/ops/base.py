@@ -5,8 +5,6 @@ so they cannot disagree. Operators know nothing of source text: they raise `OpEr
 called them knows the place.
 """
 
-from __future__ import annotations
-
 from inspect import get_annotations
 from math import prod
 from typing import Any, ClassVar, TypeVar
@@ -237,7 +235,7 @@ def _plain(cls: type[Op], errors: list[dict[str, Any]], missing: bool) -> list[O
         if error["type"] == "missing":
             lacking.append(spelled)
         elif isinstance(refused, Refused):
-            text = refused.text.replace("{}", f"`{spelled}`", 1)
+            text = refused.text.replace("{}", f"`{spelled}` of `{cls.op}`", 1)
             found.append(OpError(refused.code, text, spelled, help=refused.help))
         else:
             found.append(OpError("E0304", f"`{spelled}` of `{cls.op}` cannot be this", spelled))
