@@ -6,7 +6,7 @@ from importlib import import_module
 
 from .base import REF, Op, OpError, Shape
 
-__all__ = ["FAMILIES", "REF", "Op", "OpError", "Shape", "known", "names", "operator"]
+__all__ = ["FAMILIES", "REF", "Op", "OpError", "Shape", "builtin", "known", "names", "operator"]
 
 # family module -> operators in it, in the order in which `archc ops` lists them
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -45,6 +45,11 @@ _PLUGINS: dict[str, type[Op]] | None = None
 def names() -> tuple[str, ...]:
     """All operators, archc's own and those of other packages."""
     return (*_HOME, *_plugins())
+
+
+def builtin(name: str) -> bool:
+    """An operator of archc itself (which is known without a look at other packages)."""
+    return name in _HOME
 
 
 def known(name: str) -> bool:

@@ -1,7 +1,5 @@
 """Activations: functions of each unit, or of the channels at each place."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field

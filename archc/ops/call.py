@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Union
 
+from ..record import Record
 
-@dataclass(frozen=True, slots=True)
-class Input:
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Input(Record):
     """The i-th value that comes in."""
 
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(Record):
     """The layer itself, called or read: `self.conv1`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(Record):
     """A parameter or buffer of the layer: `self.conv1.weight`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SizeOf:
+class SizeOf(Record):
     """The spatial size of the i-th input: `x.shape[2:]`."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Record):
     """`func(*args, **kwargs)`. `func` is a dotted name that archc wrote, or the layer itself.
 
     Arguments are expressions of this file, numbers, strings, None, tuples or lists of those.
@@ -41,29 +41,26 @@ class Call:
 
     func: Union[str, Module]
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = _NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Record):
     """`on.name(*args, **kwargs)`: `x.flatten(1)`."""
 
     on: Any
     name: str
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = _NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Infix:
+class Infix(Record):
     """`a + b + c`; the operator is one of + - * /."""
 
     op: str
     args: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Helper:
+class Helper(Record):
     """A class or function that PyTorch lacks: its name and its source, without imports.
 
     It may use `torch`, `nn`, `F` and `Tensor`. It is written once into a file that needs it.
@@ -73,8 +70,7 @@ class Helper:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Torch:
+class Torch(Record):
     """An operator in PyTorch.
 
     `module`: the layer's constructor (`nn.Conv2d(...)`). Every operator with one input has it, so

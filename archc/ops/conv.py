@@ -1,7 +1,5 @@
 """Convolutions: plain, transposed, and with a kernel of its own at every place."""
 
-from __future__ import annotations
-
 from math import prod
 from typing import Annotated, Any
 
@@ -20,7 +18,7 @@ def _window(op: Op, x: Shape) -> tuple[tuple[int, ...], tuple[int, ...], tuple[i
     return per_axis(op, "kernel", x), per_axis(op, "stride", x), per_axis(op, "dilation", x)
 
 
-def _check_groups(op: Conv | ConvTranspose, x: Shape) -> None:
+def _check_groups(op: "Conv | ConvTranspose", x: Shape) -> None:
     """E0404: both channel counts must be divisible by the groups."""
     for what, channels in (("arriving", x[0]), ("resulting", op.channels)):
         if channels % op.groups:

@@ -1,7 +1,5 @@
 """Fully connected layers and the way to them."""
 
-from __future__ import annotations
-
 from math import prod
 from typing import Annotated, Any
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from textwrap import wrap
 from typing import Any
 
@@ -263,6 +264,6 @@ class _Python:
                 return f'"{e}"'
         return repr(e)
 
-    def _among(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    def _among(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         named = (f"{k}={self.of(v)}" for k, v in kwargs.items())
         return ", ".join([*map(self.of, args), *named])

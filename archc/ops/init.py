@@ -1,7 +1,5 @@
 """Initialisers: how a weight starts (`init=trunc_normal(0.02)`), by PyTorch's names."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict

@@ -1,7 +1,5 @@
 """Several values into one, one into several, and channels among themselves."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field

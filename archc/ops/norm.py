@@ -1,7 +1,5 @@
 """Normalisation: units are brought to mean 0 and variance 1 over one set or another."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field

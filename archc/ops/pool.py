@@ -1,7 +1,5 @@
 """Pooling and its inverse."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, cast
 
 from pydantic import Field

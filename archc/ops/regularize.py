@@ -1,7 +1,5 @@
 """Layers that act in training, and learned factors."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from pydantic import Field

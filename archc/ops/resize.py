@@ -1,7 +1,5 @@
 """Changing the spatial size: resampling, rearranging, padding, cropping."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """What operators with weights have in common: bias, given values, initialisers, freezing."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from pydantic import Field

@@ -11,10 +11,11 @@ Geometries compare by value and are made once per distinct parameters where thos
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 from typing import ClassVar
+
+from ..record import Record
 
 EMPTY = (1, 0)
 """The interval that holds nothing."""
@@ -93,8 +94,7 @@ def floor_text(top: str, bottom: int, exact: bool) -> str:
     return quotient if exact else f"⌊{quotient}⌋"
 
 
-@dataclass(frozen=True, slots=True)
-class Window(Geometry):
+class Window(Record, Geometry):
     """A window of `kernel` taps, `dilation` apart, moved by `stride` (convolution, pooling).
 
     `lo` and `hi` are the padding before and after. With `ceil`, a last window that hangs over the
@@ -153,7 +153,6 @@ class Window(Geometry):
         return f"{text} = {self.size(n)}"
 
 
-@dataclass(frozen=True, slots=True)
 class SameWindow(Window):
     """A window padded so that the output is ceil(n / stride); `lo` and `hi` are those at hand."""
 
@@ -164,8 +163,7 @@ class SameWindow(Window):
         return f"⌈{n} / {self.stride}⌉ = {self.size(n)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Scatter(Geometry):
+class Scatter(Record, Geometry):
     """Transposed convolution: input i is spread over outputs i * stride - lo + dilation * tap.
 
     `lo` and `hi` are cut off at the ends; `extra` is added after (`output_padding`). With a
@@ -208,8 +206,7 @@ class Scatter(Geometry):
         return f"({n} - 1)·{self.stride} - {pads} + {taps}{extra} = {self.size(n)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Sample(Geometry):
+class Sample(Record, Geometry):
     """Resampling: output u is read at (num * u + shift) / den on the input's axis.
 
     `taps`: 1 takes the unit below that place (nearest), 2 the two around it (linear), 4 the four
@@ -260,8 +257,7 @@ class Sample(Geometry):
         return f"{floor_text(f'{n} · {up}', down, n * up % down == 0)} = {self.size(n)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Adaptive(Geometry):
+class Adaptive(Record, Geometry):
     """Adaptive pooling from n units to out: unit u reads floor(u n / out) to ceil((u + 1) n / out).
 
     The same formula goes on beyond the ends, with period (out, n).
@@ -284,8 +280,7 @@ class Adaptive(Geometry):
         return lo * self.n // self.out, -(-(hi + 1) * self.n // self.out) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Shift(Geometry):
+class Shift(Record, Geometry):
     """Padding (or, where negative, cropping) by `lo` before and `hi` after."""
 
     lo: int
@@ -302,8 +297,7 @@ class Shift(Geometry):
         return f"{' '.join(parts)} = {self.size(n)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place(Geometry):
+class Place(Record, Geometry):
     """Padding or cropping to a size: input unit 0 comes to stand at output unit `lo`."""
 
     lo: int
