@@ -24,8 +24,26 @@ Tree = TypeAliasType("Tree", "Union[int, list[Tree]]")
 """A value, or a (nested) list of values: what a block takes or gives."""
 
 
-@dataclass(slots=True)
-class Site:
+class _Part:
+    """Common to the parts below: equality and text by fields, written once, since `dataclass` would
+    compile them anew for every class."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Site(_Part):
     """A stage or statement in the source. Its elaborations (one per iteration and body) share it.
 
     `exprs` gives the source of each argument (and of a `repeat`'s count, as "count") as a Python
@@ -43,8 +61,8 @@ class Site:
     """Names of the loop variables, of a loop."""
 
 
-@dataclass(slots=True)
-class Value:
+@dataclass(slots=True, eq=False, repr=False)
+class Value(_Part):
     """A tensor: its shape, and the node and output that make it (node -1: an input of the body)."""
 
     shape: Shape
@@ -56,8 +74,8 @@ class Value:
     """The value that holds the positions of its maxima, if a max pool made it and they are wanted."""
 
 
-@dataclass(slots=True)
-class Node:
+@dataclass(slots=True, eq=False, repr=False)
+class Node(_Part):
     """An operator (`op` >= 0, into `Graph.ops`) or a call (`body` >= 0, into `Graph.bodies`).
 
     `inputs` and `outputs` are values of the body; a call's follow the flattened trees of the callee's
@@ -82,8 +100,8 @@ class Node:
     """The name was written by the user, not counted or numbered."""
 
 
-@dataclass(slots=True)
-class Scope:
+@dataclass(slots=True, eq=False, repr=False)
+class Scope(_Part):
     """A group of nodes: what a label on a group, `repeat`, `for` or `skip` names. Scope 0 is the body.
 
     Transparent constructs (unlabelled repeat, for, skip) have a scope too, with the path of the scope
@@ -110,8 +128,8 @@ class Scope:
     """The value that leaves it."""
 
 
-@dataclass(slots=True)
-class Input:
+@dataclass(slots=True, eq=False, repr=False)
+class Input(_Part):
     """A declared input: its name and values (a list where a list came in).
 
     `dims` are the names that its pattern bound, by axis. `shape_text` is its shape as written.
@@ -124,8 +142,8 @@ class Input:
     """The positions of the maxima of another input, wanted by an `unpool` inside."""
 
 
-@dataclass(slots=True)
-class Output:
+@dataclass(slots=True, eq=False, repr=False)
+class Output(_Part):
     """A declared output: its name (None where the source gives none) and values."""
 
     name: str | None
@@ -135,8 +153,8 @@ class Output:
     """The positions of the maxima of another output, wanted by an `unpool` of a caller."""
 
 
-@dataclass(slots=True)
-class Choice:
+@dataclass(slots=True, eq=False, repr=False)
+class Choice(_Part):
     """An `if` (statement, stage or expression around stages): its condition and what it gave."""
 
     site: int
@@ -145,8 +163,8 @@ class Choice:
     iters: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
-class Body:
+@dataclass(slots=True, eq=False, repr=False)
+class Body(_Part):
     """One distinct (block, arguments, input shapes)."""
 
     block: str
@@ -204,6 +222,15 @@ class Graph(BaseModel):
     def main(self) -> Body:
         return self.bodies[-1]
 
+    @classmethod
+    def assemble(cls, name: str, ops: list[Op], bodies: list[Body], sites: list[Site]) -> Graph:
+        """A graph of parts made by archc itself, checked for coherence.
+
+        Types need no second look (pydantic would take instances as they are), and its schema for
+        them costs more to build than a small network to check. Text is validated in full.
+        """
+        return cls.model_construct(name=name, ops=ops, bodies=bodies, sites=sites)._coherent()
+
     @model_validator(mode="after")
     def _coherent(self) -> Graph:
         """References point where they may: nodes to earlier values, calls to earlier bodies."""
@@ -219,7 +246,8 @@ class Graph(BaseModel):
                     if (value.node, value.port) != (n, port):
                         raise ValueError(f"node {node.name}: output {port} is another's")
                     made[i] = True
-            for end in (*body.inputs, *body.outputs):
+            ends: list[Input | Output] = [*body.inputs, *body.outputs]
+            for end in ends:
                 if not all(made[i] for i in leaves(end.value)):
                     raise ValueError(f"body {body.block}: `{end.name}` is never made")
         return self

@@ -16,7 +16,7 @@ def assemble(session: Session, name: str) -> Graph:
         for node in body.nodes:
             if node.body >= 0:
                 node.body = place[node.body]
-    return Graph(name=name, ops=session.ops, bodies=bodies, sites=session.sites)
+    return Graph.assemble(name, session.ops, bodies, session.sites)
 
 
 def _reached(bodies: list[Body]) -> list[int]:

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ..diagnostics import Diagnostics, Edit, Fix, closest
-from ..ops import known
+from ..ops import builtin
 from ..source import Source, Span
 from ..syntax import parse, tree
 from ..syntax.load import read
@@ -298,7 +298,7 @@ class Loader:
                 help="give one of them another name",
             )
             return
-        if not recipe and known(name.name):
+        if not recipe and builtin(name.name):
             unit.broken.add(name.name)
             self.diagnostics.error(
                 "E0206",
