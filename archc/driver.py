@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .diagnostics import Diagnostics, TooManyErrors, closest
+from .diagnostics import Diagnostic, Diagnostics, TooManyErrors, closest
 from .elaborate import Claim, Elaborated, Limits, Program, load
 from .elaborate.values import POISON
 from .source import Source, Span
@@ -158,7 +158,16 @@ def compile_spec(
                 break
     except TooManyErrors:
         state.networks.clear()
+    state.diagnostics.items.sort(key=lambda d: _order(d, state.source))
     return state
+
+
+def _order(item: Diagnostic, main: Source | None) -> tuple[int, str, int]:
+    """Reading order: what has no place, then the spec from top to bottom, then what it uses."""
+    if not item.labels:
+        return 0, "", 0
+    source, start, _ = item.labels[0].span
+    return (1, "", start) if source is main else (2, source.name, start)
 
 
 # ---------------------------------------------------------------------------- recipes

@@ -53,13 +53,15 @@ def assign(
             if name not in params:
                 meant = closest(name, params)
                 advice = foreign.parameter(name, params) if known(what) else None
+                if advice is not None:
+                    meant = foreign.renamed(advice)
                 self.session.report(
                     "E0301",
                     f"`{what}` has no parameter `{name}`",
                     arg.name.span,
                     help=advice or (f"did you mean `{meant}`?" if meant else parameters),
                     fixes=[Fix(f"did you mean `{meant}`?", (Edit(arg.name.span, meant),))]
-                    if meant and not advice
+                    if meant
                     else (),
                 )
                 broken = True

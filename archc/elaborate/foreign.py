@@ -86,6 +86,10 @@ PARAMETERS = {
 def parameter(name: str, params: tuple[str, ...]) -> str | None:
     """Advice on another framework's parameter, where it fits the parameters that there are."""
     advice = PARAMETERS.get(name)
-    if advice is not None and advice.startswith("here it is"):
-        return advice if advice.split("`")[1] in params else None
-    return advice
+    meant = None if advice is None else renamed(advice)
+    return advice if meant is None or meant in params else None
+
+
+def renamed(advice: str) -> str | None:
+    """The parameter that advice leads to; None where it says something else."""
+    return advice.split("`")[1] if advice.startswith("here it is") else None
