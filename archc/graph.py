@@ -28,7 +28,7 @@ class _Part:
     """Common to the parts below: equality and text by fields, written once, since `dataclass` would
     compile them anew for every class."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
@@ -229,10 +229,16 @@ class Graph(BaseModel):
         Types need no second look (pydantic would take instances as they are), and its schema for
         them costs more to build than a small network to check. Text is validated in full.
         """
-        return cls.model_construct(name=name, ops=ops, bodies=bodies, sites=sites)._coherent()
+        made = cls.model_construct(name=name, ops=ops, bodies=bodies, sites=sites)
+        made._refer()
+        return made
 
     @model_validator(mode="after")
     def _coherent(self) -> Graph:
+        self._refer()
+        return self
+
+    def _refer(self) -> None:
         """References point where they may: nodes to earlier values, calls to earlier bodies."""
         for index, body in enumerate(self.bodies):
             made = [v.node < 0 for v in body.values]
@@ -250,7 +256,6 @@ class Graph(BaseModel):
             for end in ends:
                 if not all(made[i] for i in leaves(end.value)):
                     raise ValueError(f"body {body.block}: `{end.name}` is never made")
-        return self
 
 
 def leaves(tree: Tree | None) -> list[int]:
