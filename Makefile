@@ -1,0 +1,60 @@
+# `make demo` and `make test` need Python 3.11 or later and make, nothing else.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DEMO   := out/demo
+
+# Two threads under load make times vary tenfold; one is steady.
+ONE    := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint golden fuzz random bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## make .venv with everything
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("archc needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[torch,dev]'
+	touch $@
+
+demo: $(READY) ## check, build, draw and train LeNet-5 on real images
+	$(BIN)/archc check specs/lenet5.arch
+	$(BIN)/archc build specs/lenet5.arch -o $(DEMO) --emit model,svg,png,json
+	rm -rf $(DEMO)/run
+	$(BIN)/archc train specs/lenet5.arch --recipe demo -o $(DEMO)/run
+	@echo
+	@echo "Look at:"
+	@echo "  $(DEMO)/lenet5.png           the diagram"
+	@echo "  $(DEMO)/lenet5.py            the PyTorch module"
+	@echo "  $(DEMO)/run/curve.png        how training went"
+	@echo "  $(DEMO)/run/best.safetensors the trained weights"
+
+test: $(READY) ## run the tests
+	$(ONE) $(BIN)/python -m pytest
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+golden: $(READY) ## rewrite golden files and error screens; look at the diff
+	$(ONE) $(BIN)/python -m pytest -q --update-golden
+
+fuzz: $(READY) ## any text gives a graph or diagnostics: longer than in the tests
+	$(ONE) ARCHC_FUZZ=1 $(BIN)/python -m pytest -q tests/test_hostile.py
+
+random: $(READY) ## many more random networks against PyTorch
+	$(ONE) ARCHC_RANDOM=10000 $(BIN)/python -m pytest -q tests/test_random_networks.py
+
+bench: $(READY) ## times as ratios, see docs/benchmarks.md
+	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/chain.py
+
+clean: ## remove what was made
+	rm -rf $(VENV) out runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
