@@ -1,12 +1,12 @@
 """The Python API: specs as mappings from network names to networks.
 
-    spec = archc.load("specs/resnet.arch")          # SpecError with every mistake in it
-    net = spec["ResNet50"]
-    net.report.params                               # 25557032
-    net.graph.model_dump_json()                     # pydantic; Graph.model_validate_json reads it
-    print(net.source())                             # the PyTorch that `archc build` writes
-    net.module()                                    # a torch module (needs the extra: archc[torch])
-    net.diagram()                                   # SVG text; a notebook shows it with the table
+spec = archc.load("specs/resnet.arch")          # SpecError with every mistake in it
+net = spec["ResNet50"]
+net.report.params                               # 25557032
+net.graph.model_dump_json()                     # pydantic; Graph.model_validate_json reads it
+print(net.source())                             # the PyTorch that `archc build` writes
+net.module()                                    # a torch module (needs the extra: archc[torch])
+net.diagram()                                   # SVG text; a notebook shows it with the table
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ class Network:
         )
 
     def __repr__(self) -> str:
-        return f"<Network {self.name}: {self.report.params:,} parameters, {self.report.macs:,} MACs>"
+        return (
+            f"<Network {self.name}: {self.report.params:,} parameters, {self.report.macs:,} MACs>"
+        )
 
 
 class Spec(Mapping[str, Network]):
@@ -125,7 +127,9 @@ class Spec(Mapping[str, Network]):
             from .diagnostics import closest
 
             meant = closest(name, self._networks)
-            hint = f"; did you mean {meant!r}?" if meant else f"; there is {', '.join(self._networks)}"
+            hint = (
+                f"; did you mean {meant!r}?" if meant else f"; there is {', '.join(self._networks)}"
+            )
             raise KeyError(f"no network {name!r}{hint}")
         return self._networks[name]
 

@@ -48,7 +48,10 @@ class Linear:
             return _linear(whole, self.const // k)
         shift, const = divmod(self.const, k)
         common = gcd(k, const, *rest.values())
-        inner, divisor = _linear({a: c // common for a, c in rest.items()}, const // common), k // common
+        inner, divisor = (
+            _linear({a: c // common for a, c in rest.items()}, const // common),
+            k // common,
+        )
         if len(inner.terms) == 1:
             atom, c = inner.terms[0]
             if c == 1 and isinstance(atom, tuple) and atom[0] == "floor":

@@ -198,7 +198,9 @@ def _check_recipe(state: Compilation, spec: RecipeSpec) -> None:
                     "E0801",
                     f"`{network.name}` has no output `{name}`",
                     next(s.span for s in spec.settings if s.path == ("loss", name)),
-                    help=f"did you mean `loss.{meant}`?" if meant else f"outputs: {', '.join(names)}",
+                    help=f"did you mean `loss.{meant}`?"
+                    if meant
+                    else f"outputs: {', '.join(names)}",
                 )
 
 

@@ -243,7 +243,11 @@ class Graph(BaseModel):
         for index, body in enumerate(self.bodies):
             made = [v.node < 0 for v in body.values]
             for n, node in enumerate(body.nodes):
-                if (node.op < 0) == (node.body < 0) or node.op >= len(self.ops) or node.body >= index:
+                if (
+                    (node.op < 0) == (node.body < 0)
+                    or node.op >= len(self.ops)
+                    or node.body >= index
+                ):
                     raise ValueError(f"node {node.name}: neither an operator nor an earlier body")
                 if not all(made[i] for i in node.inputs):
                     raise ValueError(f"node {node.name}: an input that is not yet made")

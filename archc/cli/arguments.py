@@ -113,7 +113,9 @@ def _small(commands: Any) -> None:
 
 
 def _command(commands: Any, name: str, text: str, module: str = "") -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+    )
     made.set_defaults(run=_later(module or name, name))
     return made
 

@@ -43,7 +43,11 @@ def _people(args: argparse.Namespace, state: Compilation, format: str) -> None:
         elif format == "table":
             color, columns = colored(args, sys.stdout), width(sys.stdout)
             text = table(
-                network.report, unfold=args.unfold, color=color, width=columns, claims=network.claims
+                network.report,
+                unfold=args.unfold,
+                color=color,
+                width=columns,
+                claims=network.claims,
             )
             print(text if i == 0 else "\n" + text)
     if not networks and not state.failed:
@@ -65,7 +69,9 @@ def _machine(args: argparse.Namespace, states: list[Compilation]) -> None:
 
     made = []
     for state in states:
-        networks = [(n.report, n.claims) for n in state.networks if n.report] if sound(state) else []
+        networks = (
+            [(n.report, n.claims) for n in state.networks if n.report] if sound(state) else []
+        )
         made.append(document(state.path, networks, list(state.diagnostics)))
     if len(made) == 1:
         print(text(made[0]))

@@ -30,7 +30,10 @@ def run(args: argparse.Namespace) -> int:
     shape = report.inputs[0][1]
     if len(report.inputs) != 1 or len(shape) != 3:
         return refuse(
-            args, "E0806", f"`{network.name}` does not take one image", help="its input is [C, H, W]"
+            args,
+            "E0806",
+            f"`{network.name}` does not take one image",
+            help="its input is [C, H, W]",
         )
     complain(args, state.diagnostics)
     image = Path(args.image)

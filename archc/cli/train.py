@@ -59,10 +59,18 @@ def _choose(args: argparse.Namespace) -> tuple[Compilation, Compiled, RecipeSpec
         return None
     name = args.network or recipe.network or _only(list(read.program.networks))
     if name is None:
-        refuse(args, "E0803", f"recipe `{recipe.name}` does not say for which network it is",
-               help="choose one with --network, or write `recipe ... for Name`")
+        refuse(
+            args,
+            "E0803",
+            f"recipe `{recipe.name}` does not say for which network it is",
+            help="choose one with --network, or write `recipe ... for Name`",
+        )
         return None
-    known = {p.name.name for p in read.program.parameters(name)} if name in read.program.networks else set()
+    known = (
+        {p.name.name for p in read.program.parameters(name)}
+        if name in read.program.networks
+        else set()
+    )
     settings = {k: v for k, v in args.set if k in known}
     args.overrides = {k: v for k, v in args.set if k not in known}
     state = compile_spec(args.spec, Options(network=name, settings=settings, **limits))
@@ -79,13 +87,23 @@ def _recipe(args: argparse.Namespace, recipes: list[RecipeSpec]) -> RecipeSpec |
         found = next((r for r in recipes if r.name == args.recipe), None)
         if found is None:
             meant = closest(args.recipe, names)
-            refuse(args, "E0803", f"`{args.spec}` has no recipe `{args.recipe}`",
-                   help=f"did you mean `{meant}`?" if meant else f"its recipes: {', '.join(names) or 'none'}")
+            refuse(
+                args,
+                "E0803",
+                f"`{args.spec}` has no recipe `{args.recipe}`",
+                help=f"did you mean `{meant}`?"
+                if meant
+                else f"its recipes: {', '.join(names) or 'none'}",
+            )
         return found
     fitting = [r for r in recipes if args.network in (None, r.network) or r.network is None]
     if not fitting:
-        refuse(args, "E0803", f"`{args.spec}` has no recipe" + (f" for `{args.network}`" if args.network else ""),
-               help='a recipe says how to train: `recipe quick for Name { data = idx("fashion-mnist") }`')
+        refuse(
+            args,
+            "E0803",
+            f"`{args.spec}` has no recipe" + (f" for `{args.network}`" if args.network else ""),
+            help='a recipe says how to train: `recipe quick for Name { data = idx("fashion-mnist") }`',
+        )
         return None
     return fitting[0]
 
@@ -97,7 +115,9 @@ def _only(names: list[str]) -> str | None:
 # ---------------------------------------------------------------------------- training
 
 
-def _train(args: argparse.Namespace, state: Compilation, network: Compiled, spec: RecipeSpec) -> int:
+def _train(
+    args: argparse.Namespace, state: Compilation, network: Compiled, spec: RecipeSpec
+) -> int:
     from ..emit.pytorch import source
     from ..train import fit
     from ..train.build import instantiate
@@ -116,7 +136,9 @@ def _train(args: argparse.Namespace, state: Compilation, network: Compiled, spec
     text = source(network.graph, report, network.doc)
     here = Path.cwd() if args.spec == "-" else Path(args.spec).resolve().parent
     run_dir = Path(args.out) if args.out else new_run_dir(Path("runs"), network.name)
-    print(f"{network.name}: {report.params:,} parameters, {report.macs:,} MACs, by recipe `{recipe.name}`")
+    print(
+        f"{network.name}: {report.params:,} parameters, {report.macs:,} MACs, by recipe `{recipe.name}`"
+    )
     training = report.training_outputs
     result = fit(
         lambda: instantiate(text, network.name),

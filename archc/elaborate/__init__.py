@@ -28,7 +28,12 @@ class Elaborated:
     """A network worked out: its graph, and its claims still to be evaluated with measures."""
 
     def __init__(
-        self, name: str, graph: Graph, frame: Frame, expects: list[tuple[tree.Expect, dict[str, Any]]], doc: str
+        self,
+        name: str,
+        graph: Graph,
+        frame: Frame,
+        expects: list[tuple[tree.Expect, dict[str, Any]]],
+        doc: str,
     ) -> None:
         self.name = name
         self.graph = graph
@@ -140,7 +145,7 @@ class Program:
             frame = open_frame(opener, decl, unit, values, top)  # type: ignore[arg-type]
         session.stack.clear()
         finished = _run_network(session, frame, decl, top, values, sizes)
-        if finished is None or self.diagnostics.failed and frame.builder.excused:
+        if finished is None or (self.diagnostics.failed and frame.builder.excused):
             return None
         claims = frame.claims if top is decl else [(e, dict(frame.env)) for e in expects]
         graph = assemble(session, top.name.name)
@@ -149,7 +154,12 @@ class Program:
 
 
 def _run_network(
-    session: Session, frame: Frame, decl: tree.Network, top: Any, values: dict[str, Any], sizes: dict[str, int]
+    session: Session,
+    frame: Frame,
+    decl: tree.Network,
+    top: Any,
+    values: dict[str, Any],
+    sizes: dict[str, int],
 ) -> bool | None:
     """Elaborate the network's own body, the last of the graph."""
     from ..graph import Body
@@ -163,7 +173,9 @@ def _run_network(
     frame.builder = Builder(session, body, decl, positional=False)
     if not input_statements(decl.body) and not misread(session, decl):
         session.report(
-            "E0503", f"`{decl.name.name}` has no input", decl.name.span,
+            "E0503",
+            f"`{decl.name.name}` has no input",
+            decl.name.span,
             help="a network starts with `input image[3, H=224, W=224]`",
         )
         return None
@@ -176,7 +188,9 @@ def _run_network(
     return True
 
 
-def _typed(session: Session, unit: Unit, decl: tree.Network, settings: dict[str, Any]) -> dict[str, Any]:
+def _typed(
+    session: Session, unit: Unit, decl: tree.Network, settings: dict[str, Any]
+) -> dict[str, Any]:
     """Settings from outside, checked against the parameters' types."""
     from .arguments import typed
 

@@ -206,7 +206,11 @@ def _free_text(value: Any) -> str:
 
 
 def block_arguments(
-    self: Expressions, name: str, params: tuple[tree.Param, ...], args: tuple[tree.Arg, ...], span: Span
+    self: Expressions,
+    name: str,
+    params: tuple[tree.Param, ...],
+    args: tuple[tree.Arg, ...],
+    span: Span,
 ) -> Given:
     """Arguments of a block or network, types checked."""
     given = Given()

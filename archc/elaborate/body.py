@@ -65,7 +65,9 @@ class Builder:
             self._auto.append((index, (self.names.here.path, kind)))
             path = ""
         nodes.append(
-            Node(path, op, body, inputs, outputs, site, self.scope, self.iters, None, role, labelled)
+            Node(
+                path, op, body, inputs, outputs, site, self.scope, self.iters, None, role, labelled
+            )
         )
         self.spans.append(span)
         return outputs
@@ -161,7 +163,10 @@ class Builder:
         for entry, span in zip(self.body.inputs, self.input_spans, strict=False):
             if not entry.hidden and not any(i in used for i in leaves(entry.value)):
                 self.session.report(
-                    "E0504", f"input `{entry.name}` is never used", span, help="use it, or remove it"
+                    "E0504",
+                    f"input `{entry.name}` is never used",
+                    span,
+                    help="use it, or remove it",
                 )
 
     def prune(self, live: set[int]) -> None:
@@ -178,9 +183,7 @@ class Builder:
             value.node = place.get(value.node, -1)
         body.nodes = [body.nodes[i] for i in kept]
         gone = {
-            path
-            for path, tree in body.labels.items()
-            if any(i not in live for i in leaves(tree))
+            path for path, tree in body.labels.items() if any(i not in live for i in leaves(tree))
         }
         for path in gone:
             del body.labels[path]

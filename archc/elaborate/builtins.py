@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .expressions import Expressions
     from .session import Session
 
-FUNCTIONS = frozenset("len zip reversed sum min max int round log shape".split())
+FUNCTIONS = frozenset(["len", "zip", "reversed", "sum", "min", "max", "int", "round", "log", "shape"])
 
 
 def is_operator(name: str) -> bool:

@@ -213,7 +213,9 @@ def elaborate_body(
 ) -> Finished | None:
     """Run the statements (or the one stage) of a block on inputs like `value`."""
     session = self.session
-    kind = "network" if isinstance(decl, tree.Network) else "stage" if stage is not None else "block"
+    kind = (
+        "network" if isinstance(decl, tree.Network) else "stage" if stage is not None else "block"
+    )
     site, _ = session.site(decl, decl, decl.name.span)
     ordered = {p.name.name: plain(values[p.name.name]) for p in decl.params}
     body = Body(decl.name.name, kind, ordered, decl.doc, site)  # type: ignore[arg-type]
@@ -271,8 +273,15 @@ def _add_call(
     exprs = dict(given.nodes)
     site = self.site(node, exprs)
     made = builder.node(
-        path, place.kind or snake(target.name), -1, finished.index, tuple(passed), tuple(shapes),
-        site, place.span, labelled,
+        path,
+        place.kind or snake(target.name),
+        -1,
+        finished.index,
+        tuple(passed),
+        tuple(shapes),
+        site,
+        place.span,
+        labelled,
     )
     shown = iter(zip(made, finished.pooled, strict=False))
     parts = [rebuild(t, lambda _: builder.tensor(*next(shown))) for t in finished.trees]
@@ -284,7 +293,9 @@ def _add_call(
     if len(kept) == 1:
         result: Any = kept[0]
     else:
-        result = Record({n or str(i): p for i, (n, p) in enumerate(zip(finished.names, kept, strict=True))})
+        result = Record(
+            {n or str(i): p for i, (n, p) in enumerate(zip(finished.names, kept, strict=True))}
+        )
         if all(n is None for n in finished.names):
             result = kept
     if labelled and path is not None:

@@ -14,8 +14,17 @@ from .frame import Frame
 from .values import POISON, Fail, Tensor, show
 
 MEASURES = (
-    "params", "frozen", "buffers", "macs", "flops", "neurons", "depth", "shape", "receptive_field",
-    "stride", "memory",
+    "params",
+    "frozen",
+    "buffers",
+    "macs",
+    "flops",
+    "neurons",
+    "depth",
+    "shape",
+    "receptive_field",
+    "stride",
+    "memory",
 )
 
 Measure = Function[[str, "str | int | None"], Any]
@@ -73,7 +82,9 @@ class Claims(Expressions):
         if isinstance(func, tree.Name) and func.name in MEASURES:
             args = node.args.items
             if len(args) != 1 or args[0].name is not None:
-                self.session.fail("E0602", f"`{func.name}(...)` takes one label or value", node.span)
+                self.session.fail(
+                    "E0602", f"`{func.name}(...)` takes one label or value", node.span
+                )
             return self.figure(func.name, self.target(args[0].value), node.span)
         return super().call(node)
 
@@ -110,8 +121,12 @@ class Claims(Expressions):
                 raise Fail
             if isinstance(value, Tensor):
                 return value.id
-        self.session.fail("E0208", f"`{node.span.text}` is no label and no value", node.span,
-                          help='a path with dots goes in quotes: `params("layer1.0")`')
+        self.session.fail(
+            "E0208",
+            f"`{node.span.text}` is no label and no value",
+            node.span,
+            help='a path with dots goes in quotes: `params("layer1.0")`',
+        )
         raise AssertionError
 
     def path(self, node: tree.Expr) -> str | None:
@@ -129,7 +144,10 @@ class Claims(Expressions):
 
     def known_labels(self) -> list[str]:
         body = self.frame.builder.body
-        return [*(n.name for n in body.nodes), *(s.path for s in body.scopes if s.labelled and s.path)]
+        return [
+            *(n.name for n in body.nodes),
+            *(s.path for s in body.scopes if s.labelled and s.path),
+        ]
 
     def has_label(self, path: str) -> bool:
         """Is there a node or scope of this path, here or inside of a call?"""

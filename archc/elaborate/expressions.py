@@ -162,7 +162,9 @@ class Expressions:
                 "E0308",
                 f"a loop runs over a list, not {kind_of(value)}",
                 over.span,
-                help=f"`0..{over.span.text}` runs over 0, 1, ..." if isinstance(value, int) else None,
+                help=f"`0..{over.span.text}` runs over 0, 1, ..."
+                if isinstance(value, int)
+                else None,
             )
         return value
 
@@ -177,9 +179,15 @@ class Expressions:
                 self.env[name.name] = POISON
             return
         if not isinstance(element, (list, tuple)) or len(element) != len(targets.names):
-            has = f"{len(element)} elements" if isinstance(element, (list, tuple)) else kind_of(element)
+            has = (
+                f"{len(element)} elements"
+                if isinstance(element, (list, tuple))
+                else kind_of(element)
+            )
             self.session.fail(
-                "E0311", f"{len(targets.names)} names for {has}", (targets.span, f"element {i} of the list")
+                "E0311",
+                f"{len(targets.names)} names for {has}",
+                (targets.span, f"element {i} of the list"),
             )
         for name, part in zip(targets.names, element, strict=True):
             self.env[name.name] = part
@@ -261,7 +269,9 @@ class Expressions:
         if value is POISON:
             return POISON
         if not isinstance(value, (int, float)) or isinstance(value, bool):
-            self.session.fail("E0308", f"`-` takes a number, not {kind_of(value)}", node.operand.span)
+            self.session.fail(
+                "E0308", f"`-` takes a number, not {kind_of(value)}", node.operand.span
+            )
         return -value
 
     def binary(self, node: tree.Binary) -> Any:
@@ -311,7 +321,9 @@ class Expressions:
         values = [self.eval(operand) for operand in node.operands]
         if any(v is POISON for v in values):
             raise Fail
-        for op, left, right, at in zip(node.ops, values, values[1:], node.operands[1:], strict=False):
+        for op, left, right, at in zip(
+            node.ops, values, values[1:], node.operands[1:], strict=False
+        ):
             if not self.compare_pair(op, left, right, node, at):
                 return False
         return True

@@ -120,8 +120,12 @@ class Frame(Stages):
         builder = self.builder
         outer = builder.iters
         before = builder.enter(
-            builder.names.here.path, "for", self.site(node, {"over": node.over}, node.targets.span),
-            builder.names.here.positional, False, None,
+            builder.names.here.path,
+            "for",
+            self.site(node, {"over": node.over}, node.targets.span),
+            builder.names.here.positional,
+            False,
+            None,
         )
         scope = builder.body.scopes[builder.scope]
         scope.count = 0
@@ -145,8 +149,12 @@ class Frame(Stages):
             return super().comprehension(node)
         outer = builder.iters
         before = builder.enter(
-            builder.names.here.path, "for", self.site(node, {"over": node.over}),
-            builder.names.here.positional, False, None,
+            builder.names.here.path,
+            "for",
+            self.site(node, {"over": node.over}),
+            builder.names.here.positional,
+            False,
+            None,
         )
         scope = builder.body.scopes[builder.scope]
         params = self.params
@@ -191,20 +199,29 @@ class Frame(Stages):
         if poisoned(value):
             self.mistaken(node.value, made)
         if not poisoned(value) and tree_of(value) is None:
-            self.outputs.append((node.name.name if node.name else None, POISON, node.training, node.span))
+            self.outputs.append(
+                (node.name.name if node.name else None, POISON, node.training, node.span)
+            )
             self.builder.excuse_all = True
             self.session.fail(
-                "E0308", f"an output is a value of the network, not {kind_of(value)}", node.value.span
+                "E0308",
+                f"an output is a value of the network, not {kind_of(value)}",
+                node.value.span,
             )
         if node.name is not None:
             for name, _, _, span in self.outputs:
                 if name == node.name.name:
                     self.session.fail(
-                        "E0203", f"output `{name}` is declared twice", node.name.span, (span, "first here")
+                        "E0203",
+                        f"output `{name}` is declared twice",
+                        node.name.span,
+                        (span, "first here"),
                     )
             self.env[node.name.name] = value
             self.entitle(node.name.name, value)
-        self.outputs.append((node.name.name if node.name else None, value, node.training, node.span))
+        self.outputs.append(
+            (node.name.name if node.name else None, value, node.training, node.span)
+        )
 
     def share(self, node: tree.Share) -> None:
         self.env[node.name.name] = shared.declare(self, node)
@@ -320,7 +337,9 @@ class Frame(Stages):
         """The labelled values that `outputs=[...]` asks for."""
         node = arg.value
         if not isinstance(node, tree.ListExpr):
-            self.session.fail("E0304", "`outputs` is a list of labels", node.span, help="outputs=[layer3, layer4]")
+            self.session.fail(
+                "E0304", "`outputs` is a list of labels", node.span, help="outputs=[layer3, layer4]"
+            )
         found = []
         for item in node.items:
             path = self.label_path(item)
@@ -384,9 +403,7 @@ class Frame(Stages):
             self.flatten_output(name, value, training, pooled)
         for tensor in [t for _, v, _, _ in self.outputs if not poisoned(v) for t in tensors(v)]:
             if tensor.pooled is not None and not bad:
-                builder.body.outputs.append(
-                    Output(None, builder.positions(tensor.id), hidden=True)
-                )
+                builder.body.outputs.append(Output(None, builder.positions(tensor.id), hidden=True))
         if misread(self.session, decl):
             builder.excuse_all = True
         if not builder.excuse_all:
@@ -394,10 +411,14 @@ class Frame(Stages):
         builder.finish(pruned)
         return None if bad else pooled
 
-    def flatten_output(self, name: str | None, value: Any, training: bool, pooled: list[Any]) -> None:
+    def flatten_output(
+        self, name: str | None, value: Any, training: bool, pooled: list[Any]
+    ) -> None:
         if isinstance(value, Record):
             for field, part in value.fields.items():
-                self.flatten_output(field if name is None else f"{name}_{field}", part, training, pooled)
+                self.flatten_output(
+                    field if name is None else f"{name}_{field}", part, training, pooled
+                )
             return
         self.builder.body.outputs.append(Output(name, tree_of(value), training))
         self.builder.body.listed = self.builder.body.listed or isinstance(value, list)
@@ -408,7 +429,9 @@ def misread(session: Session, decl: tree.Block | tree.Network) -> bool:
     """Was there a syntax error in it? Then statements may be missing, or stand in another body."""
     source, start, end = decl.span
     return decl.incomplete or any(
-        d.code < "E0107" and d.labels[0].span.source is source and start <= d.labels[0].span.start <= end
+        d.code < "E0107"
+        and d.labels[0].span.source is source
+        and start <= d.labels[0].span.start <= end
         for d in session.diagnostics.items
         if d.labels
     )
@@ -425,7 +448,10 @@ def default_values(self: Any, node: tree.Default) -> dict[str, Any]:
         decl = self.unit.find(name)
         if not isinstance(decl, (tree.Block, tree.Network)):
             self.unknown(
-                "E0202", "unknown operator or block", name, node.name.span,
+                "E0202",
+                "unknown operator or block",
+                name,
+                node.name.span,
                 [*self.unit.names(), *self.visible()],
             )
         given = block_arguments(self, name, decl.params, node.args.items, node.span)
@@ -446,9 +472,7 @@ def assigned_in(body: Any) -> set[str]:
     for s in body:
         if isinstance(s, tree.Assign):
             found.update(t.name for t in s.targets)
-        elif isinstance(s, (tree.Input, tree.Share)):
-            found.add(s.name.name)
-        elif isinstance(s, tree.Output) and s.name is not None:
+        elif isinstance(s, (tree.Input, tree.Share)) or (isinstance(s, tree.Output) and s.name is not None):
             found.add(s.name.name)
         elif isinstance(s, tree.For):
             found |= assigned_in(s.body) | set(_target_names(s.targets))

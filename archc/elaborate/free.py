@@ -21,7 +21,9 @@ def require_decided(self: Expressions, node: tree.Expr) -> None:
             if not (is_free(a) or is_free(b)) or isinstance(a, (list, str)):
                 continue
             if _decide(self, op, a, b) is None:
-                free = sorted(form_of(a).symbols() | form_of(b).symbols() if _whole(a, b) else {"?"})
+                free = sorted(
+                    form_of(a).symbols() | form_of(b).symbols() if _whole(a, b) else {"?"}
+                )
                 names = " and ".join(f"`{n}`" for n in free if n != "?") or "a free size"
                 self.session.fail(
                     "E0410",

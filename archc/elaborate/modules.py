@@ -49,7 +49,11 @@ class Unit:
 
     def home(self, name: str) -> Unit:
         """The file that declares a name."""
-        return self.imported[name][0].home(name) if name in self.imported and name not in self.declared else self
+        return (
+            self.imported[name][0].home(name)
+            if name in self.imported and name not in self.declared
+            else self
+        )
 
     def lookup(self, name: str, span: Span, session: Session) -> Any:
         """The value of a declared name: a number, or a callable; None where there is none."""
@@ -61,16 +65,16 @@ class Unit:
         if isinstance(decl, tree.Recipe):
             session.fail("E0308", f"`{name}` is a recipe, not a block", span)
         kind = "block" if isinstance(decl, tree.Block) else "network"
-        return Callable(kind, name, decl, self.home(name), defaults=dict(self.defaults.get(name, {})))
+        return Callable(
+            kind, name, decl, self.home(name), defaults=dict(self.defaults.get(name, {}))
+        )
 
     # ------------------------------------------------------------------ constants
 
     def const(self, decl: tree.Const, span: Span, session: Session) -> Any:
         name = decl.name.name
         if decl.params is not None:
-            session.fail(
-                "E0308", f"`{name}` is a function", span, help=f"call it: `{name}(...)`"
-            )
+            session.fail("E0308", f"`{name}` is a function", span, help=f"call it: `{name}(...)`")
         value = self._consts.get(name, _MISSING)
         if value is _MISSING:
             self._consts[name] = _WORKING
@@ -144,7 +148,9 @@ class Unit:
                 "E0201",
                 f"`{self.source.name}` declares no `{name.name}`",
                 name.span,
-                help=f"did you mean `{meant}`?" if meant else f"it declares {', '.join(self.declared)}",
+                help=f"did you mean `{meant}`?"
+                if meant
+                else f"it declares {', '.join(self.declared)}",
             )
         return self.lookup(name.name, name.span, session)
 
@@ -159,7 +165,9 @@ class Unit:
                 "E0201",
                 f"unknown module `{first.name}`",
                 first.span,
-                help=f"did you mean `{meant}`?" if meant else 'bring it in: `use "file.arch" as name`',
+                help=f"did you mean `{meant}`?"
+                if meant
+                else 'bring it in: `use "file.arch" as name`',
             )
         return self.aliases[first.name].lookup_public(path[1], session)
 
@@ -285,7 +293,11 @@ class Loader:
     def declare(self, unit: Unit, decl: Any) -> None:
         name: tree.Ident = decl.name
         recipe = isinstance(decl, tree.Recipe)
-        key = f"recipe {decl.network.name if decl.network else ''}.{name.name}" if recipe else name.name
+        key = (
+            f"recipe {decl.network.name if decl.network else ''}.{name.name}"
+            if recipe
+            else name.name
+        )
         before = unit.declared.get(key)
         if before is None and name.name in unit.imported and not recipe:
             before = unit.imported[name.name][1]
@@ -304,8 +316,7 @@ class Loader:
                 "E0206",
                 f"`{name.name}` is an operator",
                 (name.span, "a declaration cannot take its name"),
-                help="give it another name, such as "
-                f"`{name.name.title().replace('_', '')}`",
+                help=f"give it another name, such as `{name.name.title().replace('_', '')}`",
             )
             return
         unit.declared[key] = decl
@@ -391,7 +402,9 @@ class Loader:
             circle = [*(n for _, n in self.loading[start:]), name]
             session.fail(
                 "E0703",
-                "these files use each other in a circle" if len(circle) > 2 else "this file uses itself",
+                "these files use each other in a circle"
+                if len(circle) > 2
+                else "this file uses itself",
                 (span, " -> ".join(circle) if len(circle) > 2 else ""),
                 help="move what both need to a third file" if len(circle) > 2 else "remove it",
             )
@@ -406,14 +419,18 @@ class Loader:
         """A path below the project root, symbolic links followed."""
         if os.path.isabs(text) or "://" in text or "\\" in text or "\0" in text:
             session.fail(
-                "E0702", "`use` takes a path inside the project, relative to this file", span,
+                "E0702",
+                "`use` takes a path inside the project, relative to this file",
+                span,
                 help='such as `use "blocks/residual.arch"`',
             )
         path = os.path.join(folder, text)
         real, base = os.path.realpath(path), os.path.realpath(root)
         if os.path.commonpath([real, base]) != base:
             session.fail(
-                "E0702", f"`{text}` is outside of the project", (span, ""),
+                "E0702",
+                f"`{text}` is outside of the project",
+                (span, ""),
                 help="files come from below the nearest folder with pyproject.toml or .git, "
                 "or the spec's own folder",
             )

@@ -40,17 +40,13 @@ def _merged(target: Callable, given: Given) -> dict[str, Any]:
 
 def validate(self: Stages, target: Callable, given: Given, span: Span) -> None:
     """Check arguments whose input is unknown."""
-    args = {
-        k: REF if isinstance(v, Tensor) else v for k, v in _merged(target, given).items()
-    }
+    args = {k: REF if isinstance(v, Tensor) else v for k, v in _merged(target, given).items()}
     if any(v == REF for v in args.values()):
         return
     _intern(self, target, args, given, span)
 
 
-def _intern(
-    self: Stages, target: Callable, args: dict[str, Any], given: Given, span: Span
-) -> int:
+def _intern(self: Stages, target: Callable, args: dict[str, Any], given: Given, span: Span) -> int:
     """The operator; a default that contradicts what was given gives way."""
     try:
         return self.session.intern(target.name, args)
@@ -115,8 +111,16 @@ def apply(
     session.spend(span)
     builder.size += 1
     made = builder.node(
-        path, place.kind or snake(target.name), op, -1, tuple(inputs), outputs, site, place.span
-        if role == "" else span, labelled, role,
+        path,
+        place.kind or snake(target.name),
+        op,
+        -1,
+        tuple(inputs),
+        outputs,
+        site,
+        place.span if role == "" else span,
+        labelled,
+        role,
     )
     results = [builder.tensor(i) for i in made]
     if _remembers(session.ops[op]):
@@ -187,7 +191,9 @@ def _rounds(self: Stages) -> list[str]:
     if all(n == 1 for n in rounds):
         return []
     listed = ", ".join(map(str, rounds))
-    return [f"in round{'s'[: len(rounds) > 1]} {listed} of the loop{'s'[: len(rounds) > 1]} around it"]
+    return [
+        f"in round{'s'[: len(rounds) > 1]} {listed} of the loop{'s'[: len(rounds) > 1]} around it"
+    ]
 
 
 def origin(self: Stages, tensor: Tensor) -> Span | None:
@@ -245,9 +251,11 @@ def projection(
     stride = strides.pop()
     if any(-(-big[i] // stride) != small[i] for i in axes):
         return None, []
-    conv = f"conv({int(small[0])}, 1, stride={stride})" if stride > 1 else f"conv({int(small[0])}, 1)"
+    conv = (
+        f"conv({int(small[0])}, 1, stride={stride})" if stride > 1 else f"conv({int(small[0])}, 1)"
+    )
     if skip is not None:
-        if not first_larger or a[0] == b[0] and stride == 1:
+        if not first_larger or (a[0] == b[0] and stride == 1):
             return None, []
         text = f"a projection on the shortcut: `via downsample: {conv}`"
         if skip.via is None:

@@ -24,7 +24,10 @@ def bind_pattern(self: Frame, statement: tree.Input, value: Any, node: Any) -> d
         raise Fail
     if not isinstance(value, Tensor):
         self.session.fail(
-            "E0506", f"input `{name}` is one value, and gets {kind_of(value)}", statement.span, (node.span, "")
+            "E0506",
+            f"input `{name}` is one value, and gets {kind_of(value)}",
+            statement.span,
+            (node.span, ""),
         )
     shape = value.shape
     if len(shape) < len(dims) or (len(shape) > len(dims) and not statement.rest):
@@ -56,7 +59,11 @@ def _dim(self: Frame, dim: tree.Dim) -> Any:
         if dim.name.name not in self.env:
             return dim.name.name
         return self.env[dim.name.name]
-    if isinstance(dim.value, tree.Name) and dim.value.name not in self.env and self.unit.find(dim.value.name) is None:
+    if (
+        isinstance(dim.value, tree.Name)
+        and dim.value.name not in self.env
+        and self.unit.find(dim.value.name) is None
+    ):
         return dim.value.name
     return self.count(dim.value, "a size")
 
@@ -105,7 +112,9 @@ def _positive(self: Frame, dim: tree.Dim, size: int) -> int:
     return size
 
 
-def _settle(self: Frame, statement: tree.Input, shape: list[int], unset: list[tuple[int, str]]) -> None:
+def _settle(
+    self: Frame, statement: tree.Input, shape: list[int], unset: list[tuple[int, str]]
+) -> None:
     """Move symbols without a default to the next size that the `where` allows."""
     assert statement.where is not None
     for size in range(USUAL, USUAL + 4096):

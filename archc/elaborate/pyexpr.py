@@ -17,8 +17,11 @@ def pyexpr(
     Parenthesised wherever a reader might doubt; `constant` gives the values of `const` names.
     """
     text = _text(node, names, constant)
-    if text is not None and text.startswith("(") and text.endswith(")") and isinstance(
-        node, (tree.Binary, tree.Compare, tree.Ternary)
+    if (
+        text is not None
+        and text.startswith("(")
+        and text.endswith(")")
+        and isinstance(node, (tree.Binary, tree.Compare, tree.Ternary))
     ):
         return text[1:-1]
     return text

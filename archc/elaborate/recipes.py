@@ -40,7 +40,9 @@ def read_recipes(unit: Unit, session: Session) -> list[RecipeSpec]:
                     unit.no_network(decl.network, session)
                 except Fail:
                     pass
-            found.append(RecipeSpec(decl.name.name, network, tuple(settings), decl.doc, decl.name.span))
+            found.append(
+                RecipeSpec(decl.name.name, network, tuple(settings), decl.doc, decl.name.span)
+            )
     return found
 
 

@@ -134,7 +134,9 @@ class Stages(Expressions):
             )
         return path, place.label is not None
 
-    def site(self, node: Any, exprs: dict[str, tree.Expr] | None = None, span: Span | None = None) -> int:
+    def site(
+        self, node: Any, exprs: dict[str, tree.Expr] | None = None, span: Span | None = None
+    ) -> int:
         index, new = self.session.site(node, self.builder.block, span)
         if new and exprs:
             found = self.session.sites[index].exprs
@@ -171,7 +173,10 @@ class Stages(Expressions):
                     return found
                 hint = f"`fuse(..., {first.name})` joins values" if tensors(found) else None
                 self.session.report(
-                    "E0507", f"`{first.name}` is {kind_of(found)}, not a stage", first.span, help=hint
+                    "E0507",
+                    f"`{first.name}` is {kind_of(found)}, not a stage",
+                    first.span,
+                    help=hint,
                 )
                 return POISON
             declared = self.unit.lookup(first.name, first.span, self.session)
@@ -183,7 +188,9 @@ class Stages(Expressions):
             if declared is None and operators.is_known(first.name):
                 return self.operator(first.name)
             if declared is not None and declared is not POISON:
-                self.session.report("E0507", f"`{first.name}` is {kind_of(declared)}, not a stage", first.span)
+                self.session.report(
+                    "E0507", f"`{first.name}` is {kind_of(declared)}, not a stage", first.span
+                )
                 return POISON
             if declared is POISON or self.unit.may_declare(first.name):
                 return POISON
@@ -264,19 +271,28 @@ class Stages(Expressions):
             spans.extend([arg.value.span] * len(parts))
         target = self.operator("fuse")
         given = operator_arguments(self, "fuse", tuple(named), node.span)
-        bad = next((i for i, v in enumerate(values) if v is not POISON and not isinstance(v, Tensor)), None)
+        bad = next(
+            (i for i, v in enumerate(values) if v is not POISON and not isinstance(v, Tensor)), None
+        )
         if bad is not None:
             self.excuse(values)
             self.session.fail(
-                "E0506", f"`fuse` takes values of the network, not {kind_of(values[bad])}", spans[bad]
+                "E0506",
+                f"`fuse` takes values of the network, not {kind_of(values[bad])}",
+                spans[bad],
             )
         if given.broken or any(v is POISON for v in values):
             self.excuse(values)
             return POISON
-        if len(values) < 2 and not any(isinstance(a.value, (tree.ListExpr, tree.Comprehension, tree.Name)) for a in node.args.items):
+        if len(values) < 2 and not any(
+            isinstance(a.value, (tree.ListExpr, tree.Comprehension, tree.Name))
+            for a in node.args.items
+        ):
             self.excuse(values)
             self.session.fail(
-                "E0505", f"`fuse` of {len(values)} value{'s'[: len(values) != 1]}", node.span,
+                "E0505",
+                f"`fuse` of {len(values)} value{'s'[: len(values) != 1]}",
+                node.span,
                 help="it joins two or more",
             )
         if not values:
@@ -303,10 +319,19 @@ class Stages(Expressions):
             )
             place = Place("group", node.span)
         path, labelled = self.path(place, "group")
-        return self.scoped(node, "group", path or "", labelled, value, lambda v: self.chain(node.stages, v), place)
+        return self.scoped(
+            node, "group", path or "", labelled, value, lambda v: self.chain(node.stages, v), place
+        )
 
     def scoped(
-        self, node: Any, kind: str, path: str, labelled: bool, value: Any, run: Any, place: Place,
+        self,
+        node: Any,
+        kind: str,
+        path: str,
+        labelled: bool,
+        value: Any,
+        run: Any,
+        place: Place,
         exprs: dict[str, tree.Expr] | None = None,
     ) -> Any:
         """Run stages in a positional scope of their own."""
@@ -324,17 +349,26 @@ class Stages(Expressions):
             builder.label(path, result)
         return result
 
-    def transparent(self, node: Any, kind: str, value: Any, run: Any, exprs: dict[str, tree.Expr] | None = None) -> Any:
+    def transparent(
+        self, node: Any, kind: str, value: Any, run: Any, exprs: dict[str, tree.Expr] | None = None
+    ) -> Any:
         """Run stages in the naming scope around, remembering that they belong together."""
         builder = self.builder
         before = builder.enter(
-            builder.names.here.path, kind, self.site(node, exprs), builder.names.here.positional, False, value
+            builder.names.here.path,
+            kind,
+            self.site(node, exprs),
+            builder.names.here.positional,
+            False,
+            value,
         )
         result = run(value)
         builder.leave(before, result)
         return result
 
-    def looped(self, node: Any, kind: str, value: Any, run: Any, place: Place, exprs: dict[str, tree.Expr]) -> Any:
+    def looped(
+        self, node: Any, kind: str, value: Any, run: Any, place: Place, exprs: dict[str, tree.Expr]
+    ) -> Any:
         if place.label is None:
             return self.transparent(node, kind, value, run, exprs)
         path, labelled = self.path(place, kind)
@@ -416,9 +450,18 @@ class Stages(Expressions):
             at = node.span.source.text.find("skip", start)
             keyword = Span(node.span.source, at, at + 4)
             return operators.apply(
-                self, self.operator("fuse"), given, [shortcut, body],
-                None, False, Place(None, keyword, "skip"), self.site(node, given.nodes), keyword,
-                [node.via.span if node.via else keyword, node.stages[-1].span], role="skip", skip=node,
+                self,
+                self.operator("fuse"),
+                given,
+                [shortcut, body],
+                None,
+                False,
+                Place(None, keyword, "skip"),
+                self.site(node, given.nodes),
+                keyword,
+                [node.via.span if node.via else keyword, node.stages[-1].span],
+                role="skip",
+                skip=node,
             )
 
         if value is not POISON and not poisoned(value) and not isinstance(value, Tensor):
