@@ -6,8 +6,8 @@ from pydantic import Field
 
 from .base import Op, OpError, Shape, spatial
 from .call import Call, Input, Method, Torch
-from .kinds import Count, Number, OneOf, Positive
-from .weights import Frozen
+from .kinds import Count, Number, OneOf, Positive, Start
+from .weights import Started
 from .windows import GATE, Geometry
 
 
@@ -54,7 +54,7 @@ class LeakyRelu(Pointwise):
         return {} if self.slope == 0.01 else {"negative_slope": self.slope}
 
 
-class Prelu(Frozen):
+class Prelu(Started):
     """Leaky ReLU whose slope is learned. He et al. 2015."""
 
     op = "prelu"
@@ -64,7 +64,7 @@ class Prelu(Frozen):
     per: Annotated[str, OneOf("layer", "channel")] = Field(
         "layer", description="one slope for all channels, or one for each"
     )
-    start: Number = Field(0.25, description="slope to start from")
+    init: Start = Field(None, description="how the slopes start; otherwise at 0.25")
 
     def weights(self, x: Shape) -> dict[str, Shape]:
         return {"weight": (x[0] if self.per == "channel" else 1,)}
@@ -72,8 +72,7 @@ class Prelu(Frozen):
     def torch(self, *xs: Shape) -> Torch:
         setup, helpers = self.setup(xs[0])
         args = (xs[0][0],) if self.per == "channel" else ()
-        kwargs = {} if self.start == 0.25 else {"init": self.start}
-        return Torch(Call("nn.PReLU", args, kwargs), setup=setup, helpers=helpers)
+        return Torch(Call("nn.PReLU", args), setup=setup, helpers=helpers)
 
 
 class Elu(Pointwise):

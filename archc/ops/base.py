@@ -166,7 +166,7 @@ class Op(BaseModel):
             wrong[0].also = tuple(wrong[1:])
             raise wrong[0]
         # Every value is parsed: pydantic's validator, slow to build, has nothing to add.
-        return cls.model_construct(**values)
+        return super().model_construct(**values)
 
     @classmethod
     def parameters(cls) -> tuple[str, ...]:

@@ -1,25 +1,21 @@
 """Normalisation: units are brought to mean 0 and variance 1 over one set or another."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from .base import Op, OpError, Shape, spatial, undivided
+from .base import Op, OpError, Shape, undivided
 from .call import Call, Input, Torch
 from .kinds import Bool, Count, Momentum, NotNegative, Number, OneOf, Start
-from .weights import Initialized
+from .weights import Started
 from .windows import GATE, POINT, Geometry
 
 
-class Norm(Initialized):
-    """Common to all with a learned scale and shift. Numbers are not given outright: `init` does."""
+class Norm(Started):
+    """Common to all with a learned scale and shift."""
 
     family = "norm"
-    starts: ClassVar[tuple[tuple[str, str, str], ...]] = (
-        ("weight", "", "init"),
-        ("bias", "", "bias_init"),
-    )
-    hidden = ("bias", "weight")
+    inits = {"weight": "init", "bias": "bias_init"}
 
     init: Start = Field(None, description="how the scale starts; otherwise at 1")
     bias_init: Start = Field(None, description="how the shift starts; otherwise at 0")
@@ -41,10 +37,6 @@ class Norm(Initialized):
         if not self.learns():
             return {}
         return {"weight": self.affine_shape(x), "bias": self.affine_shape(x)}
-
-    def check(self, *xs: Shape) -> None:
-        spatial(self, xs[0])
-        self.check_starts(xs[0])
 
     def _module(self, x: Shape, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Torch:
         setup, helpers = self.setup(x)

@@ -1,14 +1,13 @@
 """Layers that act in training, and learned factors."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
 from .base import Op, OpError, Shape, spatial
 from .call import Call, Torch
-from .init import Initializer
-from .kinds import Init, OneOf, Probability
-from .weights import Frozen
+from .kinds import OneOf, Probability, Start
+from .weights import Started
 
 
 class Dropout(Op):
@@ -49,32 +48,21 @@ class DropPath(Op):
         return Torch(Call(DROP_PATH.name, (self.p,)), helpers=(DROP_PATH,))
 
 
-class Scale(Frozen):
+class Scale(Started):
     """A learned factor per channel. Touvron et al. 2021 (LayerScale)."""
 
     op = "scale"
     family = "regularize"
     example = ({"init": 1e-6}, ((64, 32, 32),))
     formulas = {"params": "C"}
-    initial: ClassVar[Initializer] = Initializer(name="ones")
 
-    init: Annotated[Initializer, Init()] = Field(initial, description="how the factors start")
+    init: Start = Field(None, description="how the factors start; otherwise at 1")
 
     def weights(self, x: Shape) -> dict[str, Shape]:
         return {"weight": (x[0],)}
 
-    def check(self, *xs: Shape) -> None:
-        spatial(self, xs[0])
-        if self.init.axes > 1:
-            text = f"`{self.init.name}` needs {self.init.axes} axes, but there is one per channel"
-            raise OpError("E0312", text, "init")
-
     def torch(self, *xs: Shape) -> Torch:
-        from .call import Weight
         from .helpers import SCALE
 
-        frozen, _ = self.setup(xs[0])
-        if self.init == self.initial:
-            return Torch(Call(SCALE.name, (xs[0][0],)), setup=frozen, helpers=(SCALE,))
-        call, needed = self.init.call(Weight("weight"))
-        return Torch(Call(SCALE.name, (xs[0][0],)), setup=(call, *frozen), helpers=(SCALE, *needed))
+        setup, helpers = self.setup(xs[0])
+        return Torch(Call(SCALE.name, (xs[0][0],)), setup=setup, helpers=(SCALE, *helpers))

@@ -20,14 +20,69 @@ class Frozen(Op):
         return (Method(Module(), "requires_grad_", (False,)),) if self.frozen else (), ()
 
 
-class Initialized(Frozen):
+class Started(Frozen):
+    """Has weights whose start can be chosen, by initialisers or (`numbers`) outright."""
+
+    inits: ClassVar[dict[str, str]] = {"weight": "init"}
+    """Tensor -> the parameter that gives its initialiser."""
+    numbers: ClassVar[dict[str, str]] = {}
+    """Tensor -> the parameter that gives its numbers."""
+
+    init: Start = Field(None, description="how the weight starts; otherwise as in PyTorch")
+
+    def start(self, tensor: str) -> Any:
+        """How a tensor starts: an `Initializer`, a nested tuple, or None (as in PyTorch)."""
+        given = getattr(self, self.numbers[tensor]) if tensor in self.numbers else None
+        return getattr(self, self.inits[tensor]) if given is None or given is True else given
+
+    def coherent(self) -> None:
+        for tensor, init in self.inits.items():
+            given = getattr(self, self.numbers[tensor]) if tensor in self.numbers else None
+            if getattr(self, init) is None or given is None or given is True:
+                continue
+            if given is False:
+                raise OpError("E0312", f"`{init}` is given, but there is no {tensor}", init)
+            text = f"`{self.numbers[tensor]}` and `{init}` both say how the {tensor} starts"
+            raise OpError("E0312", text, init)
+
+    def check(self, *xs: Shape) -> None:
+        super().check(*xs)
+        self.check_starts(xs[0])
+
+    def check_starts(self, x: Shape) -> None:
+        """E0408 where given numbers have another shape than the tensor, E0312 where an initialiser
+        needs more axes than it has."""
+        for tensor, shape in self.weights(x).items():
+            start = self.start(tensor)
+            if isinstance(start, tuple) and shape_of(start) != tuple(shape):
+                name = self.numbers[tensor]
+                text = f"`{name}` is given as {show(shape_of(start))}, but the {tensor} is"
+                raise OpError("E0408", f"{text} {show(shape)}", name)
+            if isinstance(start, Initializer) and start.axes > len(shape):
+                text = f"`{start.name}` needs {start.axes} axes, but the {tensor} is {show(shape)}"
+                raise OpError("E0312", text, self.inits[tensor])
+
+    def setup(self, x: Shape) -> tuple[tuple[Any, ...], tuple[Helper, ...]]:
+        calls: list[Any] = []
+        helpers: list[Helper] = []
+        for tensor in self.weights(x):
+            start = self.start(tensor)
+            if isinstance(start, tuple):
+                table = Call("torch.tensor", (_lists(start),))
+                calls.append(Method(Method(Weight(tensor), "detach"), "copy_", (table,)))
+            elif start is not None:
+                call, needed = start.call(Weight(tensor))
+                calls.append(call)
+                helpers.extend(needed)
+        frozen, _ = super().setup(x)
+        return (*calls, *frozen), tuple(helpers)
+
+
+class Initialized(Started):
     """Has a weight, and perhaps a bias, that start from an initialiser or from given numbers."""
 
-    starts: ClassVar[tuple[tuple[str, str, str], ...]] = (
-        ("weight", "weight", "init"),
-        ("bias", "bias", "bias_init"),
-    )
-    """(tensor, parameter that gives its numbers or "", parameter that gives its initialiser)."""
+    inits = {"weight": "init", "bias": "bias_init"}
+    numbers = {"weight": "weight", "bias": "bias"}
 
     bias: Biases = Field(
         True, description="add a learned number per channel; a number or a list is where it starts"
@@ -37,55 +92,6 @@ class Initialized(Frozen):
     )
     init: Start = Field(None, description="how the weight starts; otherwise as in PyTorch")
     bias_init: Start = Field(None, description="how the bias starts; otherwise as in PyTorch")
-    frozen: Bool = Field(False, description="keep the weights as they start: they are not trained")
-
-    def coherent(self) -> None:
-        for _, numbers, init in self.starts:
-            given = getattr(self, numbers) if numbers else None
-            if getattr(self, init, None) is None:
-                continue
-            if given is False:
-                raise OpError("E0312", f"`{init}` is given, but there is no bias", init)
-            if given is not None and given is not True:
-                text = f"`{numbers}` and `{init}` both say how the {numbers} starts"
-                raise OpError("E0312", text, init)
-
-    def check_starts(self, x: Shape) -> None:
-        """E0408 where given numbers have another shape than the tensor, E0312 where an initialiser
-        needs more axes than it has."""
-        for tensor, shape in self.weights(x).items():
-            for name, numbers, init in self.starts:
-                if name != tensor:
-                    continue
-                given = getattr(self, numbers) if numbers else None
-                if isinstance(given, tuple) and shape_of(given) != tuple(shape):
-                    text = f"`{numbers}` is given as {show(shape_of(given))}"
-                    text += f", but the {tensor} is {show(shape)}"
-                    raise OpError("E0408", text, numbers)
-                start = getattr(self, init)
-                if isinstance(start, Initializer) and start.axes > len(shape):
-                    text = f"`{start.name}` needs {start.axes} axes, but the {tensor} is"
-                    raise OpError("E0312", f"{text} {show(shape)}", init)
-
-    def setup(self, x: Shape) -> tuple[tuple[Any, ...], tuple[Helper, ...]]:
-        calls: list[Any] = []
-        helpers: list[Helper] = []
-        for tensor in self.weights(x):
-            for name, numbers, init in self.starts:
-                if name != tensor:
-                    continue
-                given = getattr(self, numbers) if numbers else None
-                start = given if isinstance(given, Initializer) else getattr(self, init)
-                if isinstance(given, tuple):
-                    table = Call("torch.tensor", (_lists(given),))
-                    raw = Method(Weight(tensor), "detach")
-                    calls.append(Method(raw, "copy_", (table,)))
-                elif start is not None:
-                    call, needed = start.call(Weight(tensor))
-                    calls.append(call)
-                    helpers.extend(needed)
-        frozen, _ = super().setup(x)
-        return (*calls, *frozen), tuple(helpers)
 
     @property
     def has_bias(self) -> bool:

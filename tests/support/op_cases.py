@@ -216,7 +216,7 @@ ACTIVATION: list[Case] = [
     for case in _per_rank(name, {}, (0, 1, 2, 3))
 ] + [
     ("leaky_relu", {"slope": 0.2}, [S2]),
-    ("prelu", {"per": "channel", "start": 0.1, "frozen": True}, [S2]),
+    ("prelu", {"per": "channel", "init": 0.1, "frozen": True}, [S2]),
     ("prelu", {"per": "channel"}, [F]),
     ("elu", {"alpha": 0.5}, [S2]),
     ("gelu", {"approximate": "tanh"}, [S2]),
