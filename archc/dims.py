@@ -1,19 +1,33 @@
 """Sizes that may be free: an integer (the size at hand) that remembers how it came about.
 
-`Size` is an `int`, so shape arithmetic need not know of it. Its expression is kept in a normal form:
-`const + sum(coefficient * atom)`, where an atom is a symbol `H` or `floor(linear / k)`. Nested floors
-fold (`floor((floor(x / a) + b) / c) = floor((x + a*b) / (a*c))`, x whole), so a chain of windows is
-one floor, whatever its length.
+`Size` is an `int`, so shape arithmetic need not know of it. Its expression is kept in a normal
+form: `const + sum(coefficient * atom)`, where an atom is a symbol `H` or `floor(linear / k)`.
+Nested floors fold (`floor((floor(x / a) + b) / c) = floor((x + a*b) / (a*c))`, x whole), so a chain
+of windows is one floor, whatever its length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import gcd, lcm
+from typing import NamedTuple, Union
 
-# An atom is a symbol's name, ("floor", linear, divisor), or ("opaque", text): something that has no
-# such form and about which nothing can be decided beyond its value at hand.
-Atom = str | tuple[str, object, int] | tuple[str, str]
+
+class Floor(NamedTuple):
+    """floor(inner / divisor)."""
+
+    inner: Linear
+    divisor: int
+
+
+class Opaque(NamedTuple):
+    """Something without such a form: nothing can be decided about it beyond its value at hand."""
+
+    text: str
+
+
+Atom = Union[str, Floor, Opaque]
+"""A symbol's name, a floor, or something opaque."""
 
 
 class Linear:
@@ -54,12 +68,10 @@ class Linear:
         )
         if len(inner.terms) == 1:
             atom, c = inner.terms[0]
-            if c == 1 and isinstance(atom, tuple) and atom[0] == "floor":
-                below, under = atom[1], atom[2]  # type: ignore[misc]
-                assert isinstance(below, Linear) and isinstance(under, int)
-                inner = below.plus(_linear({}, inner.const * under))
-                return inner.floordiv(under * divisor).plus(_linear(whole, shift))
-        return _linear({**whole, ("floor", inner, divisor): 1}, shift)
+            if c == 1 and isinstance(atom, Floor):
+                below = atom.inner.plus(_linear({}, inner.const * atom.divisor))
+                return below.floordiv(atom.divisor * divisor).plus(_linear(whole, shift))
+        return _linear({**whole, Floor(inner, divisor): 1}, shift)
 
     def at(self, values: dict[str, int]) -> int:
         """The value for given symbols; LookupError where an opaque part has none."""
@@ -67,19 +79,20 @@ class Linear:
         for atom, k in self.terms:
             if isinstance(atom, str):
                 total += k * values[atom]
-            elif atom[0] == "floor":
-                total += k * (atom[1].at(values) // atom[2])  # type: ignore[union-attr, misc]
+            elif isinstance(atom, Floor):
+                total += k * (atom.inner.at(values) // atom.divisor)
             else:
-                raise LookupError(atom[1])
+                raise LookupError(atom.text)
         return total
 
     def symbols(self) -> set[str]:
+        """Names of the symbols; `?` stands for something opaque."""
         found: set[str] = set()
         for atom, _ in self.terms:
             if isinstance(atom, str):
                 found.add(atom)
-            elif atom[0] == "floor":
-                found |= atom[1].symbols()  # type: ignore[union-attr]
+            elif isinstance(atom, Floor):
+                found |= atom.inner.symbols()
             else:
                 found.add("?")
         return found
@@ -88,14 +101,14 @@ class Linear:
         """Smallest convenient M with f(H + M) = f(H) + constant, for every symbol."""
         result = 1
         for atom, _ in self.terms:
-            if isinstance(atom, tuple) and atom[0] == "floor":
-                result = lcm(result, atom[2] * atom[1].period())  # type: ignore[union-attr, misc, operator]
+            if isinstance(atom, Floor):
+                result = lcm(result, atom.divisor * atom.inner.period())
         return result
 
     def __str__(self) -> str:
         parts: list[str] = []
         for atom, k in self.terms:
-            name = atom if isinstance(atom, str) else _atom_text(atom)
+            name = _atom_text(atom)
             text = name if abs(k) == 1 else f"{abs(k)}*{name}"
             parts.append(("- " if k < 0 else "+ ") + text)
         if self.const or not parts:
@@ -104,16 +117,18 @@ class Linear:
         return text[2:] if text.startswith("+ ") else "-" + text[2:]
 
 
-def _atom_text(atom: tuple[object, ...]) -> str:
-    if atom[0] != "floor":
-        return str(atom[1])
-    inner = str(atom[1])
-    return f"{inner}//{atom[2]}" if inner.isidentifier() else f"({inner})//{atom[2]}"
+def _atom_text(atom: Atom) -> str:
+    if isinstance(atom, str):
+        return atom
+    if isinstance(atom, Opaque):
+        return atom.text
+    inner = str(atom.inner)
+    return f"{inner}//{atom.divisor}" if inner.isidentifier() else f"({inner})//{atom.divisor}"
 
 
 def _linear(terms: dict[Atom, int], const: int) -> Linear:
     kept = [(a, k) for a, k in terms.items() if k]
-    kept.sort(key=lambda t: str(t[0]) if isinstance(t[0], str) else "~" + _atom_text(t[0]))
+    kept.sort(key=lambda term: (not isinstance(term[0], str), _atom_text(term[0])))
     return Linear(tuple(kept), const)
 
 
@@ -141,13 +156,13 @@ class Size(int):
     def __neg__(self) -> int:
         return _make(-int(self), self.form.times(-1))
 
-    def __mul__(self, other: int) -> int:  # type: ignore[override]
+    def __mul__(self, other: int) -> int:
         value = int(self) * other
         if isinstance(other, Size):
             return _make(value, opaque(f"({self.form})*({other.form})"))
         return _make(value, self.form.times(other)) if isinstance(other, int) else value
 
-    __rmul__ = __mul__  # type: ignore[assignment]
+    __rmul__ = __mul__
 
     def __floordiv__(self, other: int) -> int:
         value = int(self) // other
@@ -171,7 +186,7 @@ def _make(value: int, form: Linear) -> int:
 
 
 def opaque(text: str) -> Linear:
-    return Linear(((("opaque", text), 1),), 0)
+    return Linear(((Opaque(text), 1),), 0)
 
 
 def symbol(name: str, value: int) -> Size:

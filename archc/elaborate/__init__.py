@@ -134,7 +134,9 @@ class Program:
     def _elaborate(
         self, session: Session, decl: Any, settings: dict[str, Any], sizes: dict[str, int]
     ) -> Elaborated | None:
-        unit, bound, expects = self.unit, {}, []
+        unit = self.unit
+        bound: dict[str, Any] = {}
+        expects: list[tree.Expect] = []
         top = decl
         if isinstance(decl, tree.Variant):
             expects = list(decl.claims)

@@ -60,7 +60,7 @@ def equal(a: Any, b: Any) -> bool:
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         return a == b
     if isinstance(a, Callable) and isinstance(b, Callable):
-        return freeze(a) == freeze(b)
+        return bool(freeze(a) == freeze(b))
     return type(a) is type(b) and bool(a == b)
 
 
@@ -75,7 +75,7 @@ def about(a: Any, b: Any, node: tree.Compare, at: tree.Expr, session: Session) -
         )
     if not isinstance(a, (int, float)) or isinstance(a, bool):
         session.fail("E0308", f"`~=` compares numbers, not {kind_of(a)}", node.span)
-    return abs(a - b) <= precision(at.text) / 2
+    return bool(abs(a - b) <= precision(at.text) / 2)
 
 
 def precision(text: str) -> float:
@@ -112,7 +112,7 @@ def call(self: Expressions, name: str, node: tree.Call) -> Any:
 def _items(self: Expressions, value: Any, name: str, node: tree.Call) -> Sequence[Any]:
     if not isinstance(value, (list, tuple, range)):
         self.session.fail("E0308", f"`{name}` takes a list, not {kind_of(value)}", node.span)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _numbers(self: Expressions, args: list[Any], name: str, node: tree.Call) -> list[Any]:

@@ -338,7 +338,7 @@ class Expressions:
         if not ordered or isinstance(a, bool) or isinstance(b, bool):
             other = b if isinstance(a, (int, float)) and not isinstance(a, bool) else a
             self.session.fail("E0308", f"`{op}` compares numbers, not {kind_of(other)}", node.span)
-        return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op]
+        return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op])
 
     def test(self, node: tree.Expr) -> bool:
         """A condition that decides structure: it may depend on a free size only if `where` decides."""

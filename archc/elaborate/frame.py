@@ -340,7 +340,7 @@ class Frame(Stages):
             self.session.fail(
                 "E0304", "`outputs` is a list of labels", node.span, help="outputs=[layer3, layer4]"
             )
-        found = []
+        found: list[tuple[str | None, Any, bool, Span]] = []
         for item in node.items:
             path = self.label_path(item)
             if path not in self.builder.labels:
@@ -472,8 +472,9 @@ def assigned_in(body: Any) -> set[str]:
     for s in body:
         if isinstance(s, tree.Assign):
             found.update(t.name for t in s.targets)
-        elif isinstance(s, (tree.Input, tree.Share)) or (isinstance(s, tree.Output) and s.name is not None):
-            found.add(s.name.name)
+        elif isinstance(s, (tree.Input, tree.Share, tree.Output)):
+            if s.name is not None:
+                found.add(s.name.name)
         elif isinstance(s, tree.For):
             found |= assigned_in(s.body) | set(_target_names(s.targets))
         elif isinstance(s, tree.If):

@@ -38,14 +38,16 @@ class Names:
     def __init__(self, positional: bool) -> None:
         self.contexts = [Context("", positional)]
         self.taken: dict[str, Span] = {}
-        self._prefixes: set[str] = set()
+        self.holders: dict[str, Span] = {}
+        """Paths that indexed labels are within (`a` of `a[0]`), and where the first of these is."""
 
     @property
     def here(self) -> Context:
         return self.contexts[-1]
 
     def take(self, label: str | None, span: Span) -> tuple[str | None, Span | None]:
-        """The path of the next stage (None: to be counted later), and the place of an equal label."""
+        """The path of the next stage (None: to be counted later), and the place of a label that
+        is equal, or holds this one, or is held by it."""
         here = self.here
         name = label
         if here.positional:
@@ -55,7 +57,15 @@ class Names:
         if name is None:
             return None, None
         path = join(here.path, name)
-        other = self.taken.get(path)
+        other = self.taken.get(path) or self.holders.get(path)
+        if label is not None and "." in label:
+            # `a[0]` is within `a`, which then can be no layer of its own.
+            parts = label.split(".")
+            for n in range(1, len(parts)):
+                holder = join(here.path, ".".join(parts[:n]))
+                other = other or self.taken.get(holder)
+                if other is None:
+                    self.holders.setdefault(holder, span)
         if other is None:
             self.taken[path] = span
         return path, other
@@ -68,7 +78,7 @@ class Names:
             while True:
                 counts[scope, kind] = counts.get((scope, kind), 0) + 1
                 name = join(scope, f"{kind}{counts[scope, kind]}")
-                if name not in self.taken:
+                if name not in self.taken and name not in self.holders:
                     break
             names.append(name)
         return names

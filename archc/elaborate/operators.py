@@ -123,21 +123,12 @@ def apply(
         role,
     )
     results = [builder.tensor(i) for i in made]
-    if _remembers(session.ops[op]):
+    if session.ops[op].remembers(shapes[0]):
         results[0].pooled = tuple(shapes[0][1:])
     result: Any = results if len(results) > 1 or target.name == "split" else results[0]
     if labelled and path is not None:
         builder.label(path, result)
     return result
-
-
-def _remembers(op: Op) -> bool:
-    """A max pool with a window: `unpool` can put its maxima back."""
-    return (
-        op.op == "pool"
-        and getattr(op, "by", "") == "max"
-        and isinstance(getattr(op, "kernel", None), (int, tuple))
-    )
 
 
 # ---------------------------------------------------------------------------- refusals

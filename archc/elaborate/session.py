@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from ..diagnostics import Diagnostics
 from ..graph import Body, Site
@@ -125,7 +125,7 @@ class Session:
         notes = [*more.pop("notes", ()), *self.trace(at)]
         self.diagnostics.error(code, message, *labels, notes=notes, **more)
 
-    def fail(self, code: str, message: str, *labels: Any, **more: Any) -> None:
+    def fail(self, code: str, message: str, *labels: Any, **more: Any) -> NoReturn:
         """Report and unwind."""
         self.report(code, message, *labels, **more)
         raise Fail

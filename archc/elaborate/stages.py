@@ -124,6 +124,14 @@ class Stages(Expressions):
                 help="put the loop's variable into it, such as "
                 f'`"{place.label}{{i}}"` or `{place.label}[i]`',
             )
+        elif other is not None and path not in self.builder.names.taken:
+            self.session.report(
+                "E0204",
+                f"labels such as `a` and `a[0]` cannot stand side by side: here `{path}`",
+                (place.at, "one of the two"),
+                (other, "the other"),
+                help="what holds others is no layer itself: give one of them another name",
+            )
         elif other is not None:
             self.session.report(
                 "E0204",
