@@ -161,9 +161,10 @@ class LocallyConnected(nn.Module):
             x = x.unfold(axis, k, s)
         rank = len(self.kernel_size)
         out = x.shape[2 : 2 + rank]
-        patches = x.flatten(2 + rank).flatten(2, 1 + rank)
-        weight = self.weight.flatten(2, 1 + rank).flatten(3)
-        y = torch.einsum("ncpk,ockp->nop", patches, weight)
+        # one matrix product per place: (places, batch, taps) by (places, taps, channels)
+        patches = x.flatten(2 + rank).flatten(2, 1 + rank).permute(2, 0, 1, 3)
+        weight = self.weight.flatten(2, 1 + rank).flatten(3).permute(3, 1, 2, 0)
+        y = torch.bmm(patches.flatten(2), weight.flatten(1, 2)).permute(1, 2, 0)
         y = y.reshape(*y.shape[:2], *out)
         return y if self.bias is None else y + self.bias
 ''',
@@ -354,6 +355,73 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], -1, self.pieces, *x.shape[2:]).amax(dim=2)
+''',
+)
+
+SCALED_TANH = _helper(
+    "ScaledTanh",
+    '''
+class ScaledTanh(nn.Module):
+    """Hyperbolic tangent with an amplitude and a slope. LeCun et al. 1998."""
+
+    def __init__(self, amplitude: float, slope: float):
+        super().__init__()
+        self.amplitude = amplitude
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.amplitude * torch.tanh(self.slope * x)
+''',
+)
+
+RBF = _helper(
+    "Rbf",
+    '''
+class Rbf(nn.Module):
+    """Squared distance to each of a number of codes. LeCun et al. 1998."""
+
+    def __init__(self, in_features: int, out_features: int):
+        super().__init__()
+        codes = torch.rand(out_features, in_features).round() * 2 - 1
+        self.weight = nn.Parameter(codes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.unsqueeze(1) - self.weight).square().sum(dim=2)
+''',
+)
+
+ROI_ALIGN = _helper(
+    "roi_align",
+    '''
+def roi_align(
+    x: Tensor, boxes: Tensor, size: tuple[int, int], stride: int, samples: int = 2
+) -> Tensor:
+    """Each box of the image (x1, y1, x2, y2) as a map of one size. He et al. 2017.
+
+    The boxes [B, N, 4] of the batch follow each other: the result is [B * N, C, h, w].
+    """
+    low, high = (boxes / stride - 0.5).to(x.dtype).split(2, dim=2)
+    places: list[Tensor] = []
+    inside: list[Tensor] = []
+    for axis in (0, 1):  # x, then y
+        bins, limit = size[1 - axis] * samples, x.shape[3 - axis]
+        steps = (torch.arange(bins, device=x.device, dtype=x.dtype) + 0.5) / bins
+        start = low[:, :, axis, None]
+        place = start + steps * (high[:, :, axis, None] - start)
+        places.append((2 * place + 1) / limit - 1)
+        inside.append((place >= -1) & (place <= limit))
+    (count, rows), columns = places[1].shape[1:], places[0].shape[2]
+    shape = (-1, count, rows, columns)
+    grid = torch.stack(
+        [places[0].unsqueeze(2).expand(shape), places[1].unsqueeze(3).expand(shape)], 4
+    )
+    y = F.grid_sample(
+        x, grid.flatten(1, 2), padding_mode="border", align_corners=False
+    )
+    y = y.unflatten(2, (count, rows))
+    y = y * (inside[0].unsqueeze(2) & inside[1].unsqueeze(3)).unsqueeze(1)
+    y = y.unflatten(4, (size[1], samples)).unflatten(3, (size[0], samples))
+    return y.mean(dim=(4, 6)).transpose(1, 2).flatten(0, 1)
 ''',
 )
 

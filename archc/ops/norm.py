@@ -82,6 +82,10 @@ class BatchNorm(_Running):
     affine: Bool = Field(True, description="learn a scale and a shift per channel")
     track_stats: Bool = Field(True, description="keep running averages, used in evaluation")
 
+    def axes(self, x: Shape) -> tuple[Geometry, ...]:
+        # Without averages, evaluation too takes mean and variance of what arrives.
+        return ((POINT if self.track_stats else GATE),) * (len(x) - 1)
+
     def torch(self, *xs: Shape) -> Torch:
         x = xs[0]
         name = f"nn.BatchNorm{max(1, len(x) - 1)}d"

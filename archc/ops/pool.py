@@ -1,16 +1,24 @@
 """Pooling and its inverse."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from .base import REF, Op, OpError, Shape, per_axis, show, spatial
+from .base import AXES, REF, Op, OpError, Shape, per_axis, show, spatial
 from .call import Call, Input, Method, Torch
 from .kinds import Bool, Flag, OneOf, Pads, PerAxis, Reference, Sizes
 from .padding import Sides, check_fit, even, flat, sides, square, windows
 from .windows import WHOLE, Adaptive, Geometry, Scatter, Window, scatter
 
 _MINUS_INFINITY = Call("float", ("-inf",))
+
+
+def _small(axes: tuple[Window, ...], x: Shape) -> tuple[str, ...]:
+    """Over 3 axes PyTorch pools no input smaller than the window, whatever its own border adds."""
+    if len(axes) < 3:
+        return ()
+    names = zip(AXES[len(axes)], axes, x[1:], strict=True)
+    return tuple(f"{a}: {int(n)}, less than {w.kernel}" for a, w, n in names if n < w.kernel)
 
 
 class Pool(Op):
@@ -78,6 +86,16 @@ class Pool(Op):
         if self.to is not None:
             to = per_axis(self, "to", x)
             return tuple(Adaptive(int(n), m) for n, m in zip(x[1:], to, strict=True))
+        return self._windows(x)
+
+    def _by_helper(self, axes: tuple[Window, ...]) -> bool:
+        """Is it `pad=same` where PyTorch has no word for it?"""
+        moving = any(w.stride != 1 for w in axes) or (
+            self.by == "avg" and not even(tuple((w.lo, w.hi) for w in axes))
+        )
+        return self.pad == "same" and moving and any(w.extent != 1 for w in axes)
+
+    def _windows(self, x: Shape) -> tuple[Window, ...]:
         return windows(self, x, *self._window(x), ceil=self.ceil)
 
     def check(self, *xs: Shape) -> None:
@@ -88,9 +106,14 @@ class Pool(Op):
         if self.to is not None:
             per_axis(self, "to", x)
             return
-        axes = cast("tuple[Window, ...]", self.axes(x))
+        axes = self._windows(x)
         check_fit(self, x, axes)
         pads = tuple((w.lo, w.hi) for w in axes)
+        small = _small(axes, x)
+        if small and even(pads) and (self.ceil or (self.by == "avg" and not self.counts_pad)):
+            raise OpError(
+                "E0403", f"the window of `pool` is larger than {show(x)}", "kernel", small
+            )
         if self.pad == "same":
             return
         if not even(pads):
@@ -123,13 +146,22 @@ class Pool(Op):
             return Torch(Call(f"nn.Adaptive{kind}Pool{rank}d", (size,)), function)
         return self._windowed(x)
 
+    def remembers(self, x: Shape) -> bool:
+        """A max pool with a window whose border is the same on both sides. (With another border,
+        PyTorch would count positions in the padded input.)"""
+        if self.by != "max" or self.kernel == "global" or self.to is not None:
+            return False
+        kernel, stride, dilation = self._window(x)
+        if self.pad == "same" and set(stride) != {1}:
+            return False
+        return even(sides(self, x, kernel, stride, dilation))
+
     def torch_positions(self, *xs: Shape) -> Torch:
         """As `torch`, but the result is a pair: the maxima, and where they were (for `unpool`).
 
-        Only for `by=max`, with a window or `to`. The form has a `function` always.
+        Only where `remembers` holds. The form has a `function`, and no module.
         """
-        plain = self.torch(*xs)
-        function = plain.function
+        function = self.torch(*xs).function
         assert isinstance(function, Call)
         return Torch(
             function=Call(function.func, function.args, {**function.kwargs, "return_indices": True})
@@ -139,15 +171,14 @@ class Pool(Op):
         kernel, stride, dilation = self._window(x)
         rank = len(kernel)
         pads = sides(self, x, kernel, stride, dilation)
-        extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-        moving = set(stride) != {1} or (self.by == "avg" and not even(pads))
-        if self.pad == "same" and set(extents) != {1} and moving:
+        axes = self._windows(x)
+        if self._by_helper(axes):
             return self._same(kernel, stride, dilation)
         if self.by == "sum" and rank == 1:
             return self._sum1d(kernel[0], stride[0], pads)
         kwargs: dict[str, Any] = {} if stride == kernel else {"stride": square(stride)}
         border: tuple[int, ...] = ()
-        if not even(pads):
+        if not even(pads) or (_small(axes, x) and any(map(any, pads))):
             border = flat(pads)
         elif any(lo for lo, _ in pads):
             kwargs["padding"] = square(tuple(lo for lo, _ in pads))

@@ -36,6 +36,13 @@ def _check_like(op: Op, *xs: Shape) -> None:
         raise OpError("E0402", text, "to")
 
 
+def _as_repeated(geometry: Geometry, n: int) -> Geometry:
+    """Nearest upsampling in 2 and 3 dimensions as PyTorch does it: where a fractional factor comes
+    out at one or two times the size (2.25 times 3 units are 6), it repeats units so many times."""
+    times, rest = divmod(geometry.size(n), n)
+    return repeat(times) if rest == 0 and times in (1, 2) else geometry
+
+
 class Upsample(Op):
     """More places, by repeating units or by interpolating between them."""
 
@@ -92,7 +99,11 @@ class Upsample(Op):
         return self._axes(x)
 
     def reads(self, *xs: Shape) -> tuple[tuple[Geometry, ...] | None, ...]:
-        return (self._axes(*xs), *(None for _ in xs[1:]))
+        axes = self._axes(*xs)
+        if self._taps == 1 and self.to is None and len(axes) > 1:
+            sizes = zip(axes, xs[0][1:], strict=True)
+            axes = tuple(_as_repeated(g, int(n)) for g, n in sizes)
+        return (axes, *(None for _ in xs[1:]))
 
     def shape(self, *xs: Shape) -> Shape:
         sizes = zip(self._axes(*xs), xs[0][1:], strict=True)
