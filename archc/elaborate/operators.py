@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..diagnostics import Edit, Fix
-from ..ops import REF, Op, OpError, known, names, operator
+from ..ops import REF, OpError, known, names, operator
 from ..source import Span
 from ..syntax import tree
 from .arguments import Given, block_arguments, operator_arguments

@@ -120,6 +120,10 @@ class Op(BaseModel):
         names = AXES.get(len(lines), tuple(f"axis {i}" for i in range(len(lines))))
         return tuple(f"{a}: {text}" for a, text in zip(names, lines, strict=True) if text)
 
+    def remembers(self, x: Shape) -> bool:
+        """Can `unpool` put back what it takes from x? Only a max pool's, see there."""
+        return False
+
     @property
     def is_frozen(self) -> bool:
         """Weights are there but not trained."""
