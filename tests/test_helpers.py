@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from archc.ops import operator
 from archc.ops.call import Helper
@@ -33,17 +35,28 @@ def _helpers() -> dict[str, tuple[Helper, ...]]:
 
 
 def _cases() -> list[Case]:
-    """One case for each helper, with a module: functions are called by one, too."""
+    """One case for each helper, with a module where one calls it, too."""
     wanted = set(_helpers())
     chosen = []
-    for name, args, shapes in CASES:
-        form = operator(name).make(args).torch(*shapes)
-        names = {h.name for h in form.helpers}
-        if names & wanted and form.module is not None:
-            chosen.append((name, args, shapes))
-            wanted -= names
-    assert not wanted
+    for modules in (True, False):
+        for name, args, shapes in CASES:
+            form = operator(name).make(args).torch(*shapes)
+            names = {h.name for h in form.helpers}
+            if names & wanted and (form.module is not None) >= modules:
+                chosen.append((name, args, shapes))
+                wanted -= names
     return chosen
+
+
+class _Function(nn.Module):
+    """An operator that has no layer, as one."""
+
+    def __init__(self, running: Running) -> None:
+        super().__init__()
+        self.running = running
+
+    def forward(self, *xs: Tensor) -> Any:
+        return self.running.by_function(*xs)
 
 
 def _file(folder: Path) -> Path:
@@ -88,8 +101,7 @@ def test_compiles_and_exports(case: Case, training: bool) -> None:
     name, args, shapes = case
     op = operator(name).make(args)
     running = Running(op.torch(*shapes))
-    assert running.module is not None
-    layer = running.module.train(training)
+    layer = (running.module or _Function(running)).train(training)
     xs = inputs(op, shapes, batch=2)
     torch._dynamo.reset()
     compiled = torch.compile(layer, fullgraph=True, backend="eager")

@@ -11,10 +11,10 @@ __all__ = ["FAMILIES", "REF", "Op", "OpError", "Shape", "builtin", "known", "nam
 # family module -> operators in it, in the order in which `archc ops` lists them
 FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_transpose", "locally_connected"),
-    "pool": ("pool", "unpool"),
+    "pool": ("pool", "unpool", "roi_align"),
     "resize": ("upsample", "pixel_shuffle", "pad", "crop"),
     "merge": ("fuse", "split", "channel_shuffle"),
-    "dense": ("linear", "flatten"),
+    "dense": ("linear", "rbf", "flatten", "unflatten"),
     "norm": ("batchnorm", "layernorm", "groupnorm", "instancenorm", "lrn"),
     "regularize": ("dropout", "drop_path", "scale"),
     "activation": (
@@ -29,6 +29,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "hardsigmoid",
         "sigmoid",
         "tanh",
+        "scaled_tanh",
         "softmax",
         "softplus",
         "exp",

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from .base import Op, OpError, Shape, spatial
-from .call import Call, Input, Method, Torch
+from .call import Call, Infix, Input, Method, Torch
 from .kinds import Count, Number, OneOf, Positive, Start
 from .weights import Started
 from .windows import GATE, Geometry
@@ -134,6 +134,24 @@ class Tanh(Pointwise):
 
     op = "tanh"
     layer, function = "Tanh", "torch.tanh"
+
+
+class ScaledTanh(Op):
+    """amplitude * tanh(slope * x), which is near 1 at 1 and -1 at -1. LeCun et al. 1998."""
+
+    op = "scaled_tanh"
+    family = "activation"
+
+    amplitude: Number = Field(1.7159, description="limit at infinity")
+    slope: Number = Field(2 / 3, description="factor of x")
+
+    def torch(self, *xs: Shape) -> Torch:
+        from .helpers import SCALED_TANH
+
+        curve = Call("torch.tanh", (Infix("*", (self.slope, Input())),))
+        function = Infix("*", (self.amplitude, curve))
+        module = Call(SCALED_TANH.name, (self.amplitude, self.slope))
+        return Torch(module, function, helpers=(SCALED_TANH,))
 
 
 class Softplus(Pointwise):

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from .base import Op, OpError, Shape, show, spatial
 from .call import Call, Input, Method, Torch
-from .kinds import Count, OneOf
-from .weights import Initialized
+from .kinds import Bool, Count, OneOf, PerAxis, Start, Weights
+from .weights import Initialized, Started
 from .windows import WHOLE, Geometry
 
 
@@ -62,6 +62,37 @@ class Linear(Initialized):
         return Torch(Call(name, (x[0], self.features), kwargs), setup=setup, helpers=helpers)
 
 
+class Rbf(Started):
+    """Euclidean radial basis functions: each output is the squared distance to a code, so the
+    smallest output is the answer. LeCun et al. 1998, section II.B."""
+
+    op = "rbf"
+    family = "dense"
+    weighty = True
+    ranks = (0,)
+    example = ({"features": 10, "frozen": True}, ((84,),))
+    formulas = {"channels": "as given", "params": "features · C"}
+    numbers = {"weight": "weight"}
+
+    features: Count = Field(description="codes, one per output")
+    weight: Weights = Field(None, description="the codes: a nested list of their numbers")
+    init: Start = Field(None, description="how the codes start; otherwise at random -1 or 1")
+    frozen: Bool = Field(False, description="keep the codes as they start: they are not trained")
+
+    def channels_out(self, x: Shape) -> int:
+        return self.features
+
+    def weights(self, x: Shape) -> dict[str, Shape]:
+        return {"weight": (self.features, x[0])}
+
+    def torch(self, *xs: Shape) -> Torch:
+        from .helpers import RBF
+
+        setup, helpers = self.setup(xs[0])
+        module = Call(RBF.name, (xs[0][0], self.features))
+        return Torch(module, setup=setup, helpers=(RBF, *helpers))
+
+
 class Flatten(Op):
     """All units in one row of features, channel by channel."""
 
@@ -83,3 +114,34 @@ class Flatten(Op):
 
     def torch(self, *xs: Shape) -> Torch:
         return Torch(Call("nn.Flatten"), Method(Input(), "flatten", (1,)))
+
+
+class Unflatten(Op):
+    """A row of features as a block of the given shape: `flatten` backwards."""
+
+    op = "unflatten"
+    family = "dense"
+    ranks = (0,)
+    example = ({"shape": (7, 7, 30)}, ((1470,),))
+    formulas = {"size": "as given", "channels": "as given"}
+
+    to: Annotated[tuple[int, ...], PerAxis(1, single=False)] = Field(
+        alias="shape", description="shape of the result, without the batch"
+    )
+
+    def check(self, *xs: Shape) -> None:
+        spatial(self, xs[0])
+        if len(self.to) not in (2, 3, 4):
+            text = f"`unflatten` makes [C, L], [C, H, W] or [C, D, H, W], not {show(self.to)}"
+            raise OpError("E0402", text, "shape")
+        if prod(self.to) != xs[0][0]:
+            text = f"{int(xs[0][0])} features do not fill {show(self.to)}"
+            note = " · ".join(map(str, self.to)) + f" = {prod(self.to)}"
+            raise OpError("E0408", text, "shape", (note,))
+
+    def shape(self, *xs: Shape) -> Shape:
+        return self.to
+
+    def torch(self, *xs: Shape) -> Torch:
+        function = Method(Input(), "unflatten", (1, self.to))
+        return Torch(Call("nn.Unflatten", (1, self.to)), function)

@@ -400,7 +400,8 @@ def roi_align(
 
     The boxes [B, N, 4] of the batch follow each other: the result is [B * N, C, h, w].
     """
-    low, high = (boxes / stride - 0.5).to(x.dtype).split(2, dim=2)
+    low = (boxes[:, :, :2] / stride - 0.5).to(x.dtype)
+    high = (boxes[:, :, 2:] / stride - 0.5).to(x.dtype)
     places: list[Tensor] = []
     inside: list[Tensor] = []
     for axis in (0, 1):  # x, then y
@@ -410,17 +411,16 @@ def roi_align(
         place = start + steps * (high[:, :, axis, None] - start)
         places.append((2 * place + 1) / limit - 1)
         inside.append((place >= -1) & (place <= limit))
-    (count, rows), columns = places[1].shape[1:], places[0].shape[2]
-    shape = (-1, count, rows, columns)
-    grid = torch.stack(
-        [places[0].unsqueeze(2).expand(shape), places[1].unsqueeze(3).expand(shape)], 4
-    )
-    y = F.grid_sample(
-        x, grid.flatten(1, 2), padding_mode="border", align_corners=False
-    )
-    y = y.unflatten(2, (count, rows))
+    batch, count, rows = places[1].shape
+    columns = places[0].shape[2]
+    grid = torch.empty(batch, count, rows, columns, 2, device=x.device, dtype=x.dtype)
+    grid[..., 0] = places[0].unsqueeze(2)
+    grid[..., 1] = places[1].unsqueeze(3)
+    grid = grid.flatten(1, 2)
+    y = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    y = y.reshape(batch, -1, count, rows, columns)
     y = y * (inside[0].unsqueeze(2) & inside[1].unsqueeze(3)).unsqueeze(1)
-    y = y.unflatten(4, (size[1], samples)).unflatten(3, (size[0], samples))
+    y = y.reshape(batch, -1, count, size[0], samples, size[1], samples)
     return y.mean(dim=(4, 6)).transpose(1, 2).flatten(0, 1)
 ''',
 )

@@ -95,6 +95,11 @@ POOL: list[Case] = [
     ),
 ]
 
+ROI: list[Case] = [
+    ("roi_align", {"boxes": REF, "to": (3, 2), "stride": 2}, [S2, (5, 4)]),
+    ("roi_align", {"boxes": REF, "to": (2, 2), "stride": 1, "samples": 3}, [(1, 1, 4), (1, 4)]),
+]
+
 RESIZE: list[Case] = [
     *_per_rank("upsample", {"factor": 2}),
     *_per_rank("upsample", {"factor": 3}),
@@ -179,6 +184,12 @@ DENSE: list[Case] = [
     ("linear", {"features": 2, "frozen": True, "bias_init": "normal"}, [F]),
     *_per_rank("linear", {"features": 5, "over": "channels"}),
     *_per_rank("flatten", {}, (0, 1, 2, 3)),
+    ("rbf", {"features": 10}, [F]),
+    ("rbf", {"features": 2, "weight": ((1, -1, 1), (-1, -1, 1)), "frozen": True}, [(3,)]),
+    ("rbf", {"features": 4, "init": "normal"}, [F]),
+    ("unflatten", {"shape": (4, 6)}, [F]),
+    ("unflatten", {"shape": (2, 4, 3)}, [F]),
+    ("unflatten", {"shape": (2, 3, 2, 2)}, [F]),
 ]
 
 NORM: list[Case] = [
@@ -209,7 +220,7 @@ REGULARIZE: list[Case] = [
     ("scale", {"init": "zeros"}, [S2]),
 ]
 
-_PLAIN = "relu relu6 leaky_relu prelu elu gelu silu hardswish hardsigmoid sigmoid tanh"
+_PLAIN = "relu relu6 leaky_relu prelu elu gelu silu hardswish hardsigmoid sigmoid tanh scaled_tanh"
 ACTIVATION: list[Case] = [
     case
     for name in (*_PLAIN.split(), "softmax", "softplus", "exp", "maxout", "identity")
@@ -219,10 +230,11 @@ ACTIVATION: list[Case] = [
     ("prelu", {"per": "channel", "init": 0.1, "frozen": True}, [S2]),
     ("prelu", {"per": "channel"}, [F]),
     ("elu", {"alpha": 0.5}, [S2]),
+    ("scaled_tanh", {"amplitude": 2, "slope": 0.5}, [S2]),
     ("gelu", {"approximate": "tanh"}, [S2]),
     *_per_rank("softmax", {"over": "places"}),
     ("softplus", {"beta": 2, "threshold": 10}, [S2]),
     ("maxout", {"pieces": 3}, [S2]),
 ]
 
-CASES: list[Case] = [*CONV, *POOL, *RESIZE, *MERGE, *DENSE, *NORM, *REGULARIZE, *ACTIVATION]
+CASES: list[Case] = [*CONV, *POOL, *ROI, *RESIZE, *MERGE, *DENSE, *NORM, *REGULARIZE, *ACTIVATION]
