@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...graph import Graph, leaves
-from .code import Apply, Expr, Raw, layout, literal
+from .code import Apply, Expr, Raw
 from .errors import EmitError
 from .fields import Entry, Fields, Slot, lines
-from .forward import Forward
-from .merge import Program, merge
-from .names import snake, variable
+from .forward import forward_lines
+from .levels import Level
+from .loops import worth
+from .merge import Merged, Program, merge
+from .names import variable
+from .place import Placer
 from .solve import ABSENT, Solver, constant, names_in, normal, renamed, same
-from .templates import Hoist, Joiner, Mismatch, constructor, expression, members, of_value, replace
+from .templates import (
+    Hoist,
+    Joiner,
+    Mismatch,
+    constructor,
+    expression,
+    fill,
+    members,
+    of_value,
+    replace,
+)
 from .text import docstring, signature
 from .units import Chain, Layer, Leaf, Step, Unit
 
@@ -26,6 +39,8 @@ class Param:
 
     name: str
     row: list[Any]
+    own: bool = True
+    """The block's own, or the channels that come in."""
     default: Any = ABSENT
 
 
@@ -67,8 +82,20 @@ class ClassBuilder:
         self.recursive = False
 
     def build(self) -> Made:
-        """The class. A recursive one is built until its parameters stay the same."""
-        program = None if all(u.chain for u in self.units) else merge(self.units)
+        """The class, with loops where they can be. A recursive one is built until its parameters
+        stay the same."""
+        if all(unit.chain for unit in self.units):
+            return self._settled(None)
+        sites = {loop.site for unit in self.units for loop in unit.loops}
+        written = {s for s in sites if not worth(self.units, s, self.main)}
+        if written != sites:
+            try:
+                return self._settled(merge(self.units, set(written)))
+            except Mismatch:
+                self.params = []
+        return self._settled(merge(self.units, sites))
+
+    def _settled(self, program: Program | None) -> Made:
         for _ in range(8):
             before = [(p.name, p.default) for p in self.params]
             made = self._attempt(program)
@@ -79,10 +106,10 @@ class ClassBuilder:
     def _attempt(self, program: Program | None) -> Made:
         self.names = _source_names(self.units[0])
         self.solver = Solver(len(self.units), _known(self.units, self.names))
-        self.joiner = Joiner(self._hole, self._make)
+        self.level = Level(self.solver, list(range(len(self.units))), [()] * len(self.units))
         self.helpers: dict[str, str] = {}
-        self.stored: dict[str, None] = {}
-        self.site = -1
+        self.kept: dict[str, None] = {}
+        """Parameters that forward needs."""
         body = self._sequential() if program is None else self._module(program)
         self.params = self._parameters()
         head = signature("__init__", [(p.name, self._annotation(p), p.default) for p in self.params])
@@ -102,42 +129,24 @@ class ClassBuilder:
             assert unit.chain is not None
             self._note_helpers(unit.chain)
             rows.append(Apply("super().__init__", members(unit.chain, hoist)))
-        self.hints: dict[str, str] = {}
-        made = self.joiner.join(rows)
+        made = self.join(rows, self.level)
         return lines([*self._locals(hoists), Entry("", made)])
 
     def _module(self, program: Program) -> list[str]:
-        fields = Fields()
-        hoists = [Hoist() for _ in self.units]
-        calls: list[Expr] = []
-        for merged in program.steps:
-            first = merged.first
+        for merged in _all_steps(program):
             for step in merged.steps:
                 if step is not None:
                     self._note_helpers(step.layer)
-            if first.is_function and not merged.optional:
-                calls.append(self._function(merged.steps))
-                continue
-            path = _path(first, fields)
-            if path != first.path and first.is_function is False:
-                for step in merged.steps:
-                    if step is not None:
-                        step.path = path
-            fields.put(path, self._slot(merged.steps, merged.optional, hoists))
-            calls.append(Raw(path))
-        forward = Forward(program, self.main)
-        for n, call in enumerate(calls):
-            merged = program.steps[n]
-            if merged.first.is_function and not merged.optional:
-                forward.function(n, self._stored(call))
-            else:
-                assert isinstance(call, Raw)
-                forward.module(n, fields.access(call.text))
-        text = forward.lines(self._forward_test)
+        fields = Fields()
+        placer = Placer(self, fields)
+        frame = placer.frame(program, self.level, self.main)
+        for finish in placer.after:
+            finish()
+        text = forward_lines(frame)
         entries = fields.entries(self._init_test)
         taken = fields.names()
         stored = []
-        for name in self.stored:
+        for name in self.kept:
             if name in taken:
                 raise EmitError(f"`{name}` is a label and a parameter that forward needs")
             self.solver.used.setdefault(name)
@@ -145,7 +154,9 @@ class ClassBuilder:
         init = ["        super().__init__()", *lines([*stored, *entries])]
         return [*init, "", *text]
 
-    def _slot(self, steps: Sequence[Step | None], optional: bool, hoists: list[Hoist]) -> Slot:
+    def slot(
+        self, steps: Sequence[Step | None], optional: bool, hoists: list[Hoist], level: Level
+    ) -> Slot:
         """The constructor of a step's module, joined over all columns."""
         rows: list[Expr | None] = [
             None if s is None else constructor(s.layer, h)
@@ -153,8 +164,7 @@ class ClassBuilder:
         ]
         first = next(s for s in steps if s is not None)
         before = self._locals(hoists)
-        self._at(_site(first.layer, first))
-        value = self.joiner.join(rows)
+        value = self.join(rows, level, first)
         setup: tuple[Expr, ...] = ()
         if isinstance(first.layer, Leaf) and first.layer.torch.setup:
             setups = [
@@ -164,7 +174,7 @@ class ClassBuilder:
             if len({len(s) for s in setups if s is not None}) > 1:
                 raise Mismatch
             setup = tuple(
-                self.joiner.join([None if s is None else expression(s[i]) for s in setups])
+                self.join([None if s is None else expression(s[i]) for s in setups], level, first)
                 for i in range(len(first.layer.torch.setup))
             )
         return Slot(value, tuple(s is not None for s in steps), optional, setup, before)
@@ -180,14 +190,14 @@ class ClassBuilder:
         entries = []
         for n, local in enumerate(filled[0]):
             row = [c[n] if c else None for c in columns]
-            made = self.joiner.join([v.made if v else None for v in row])
+            made = self.join([v.made if v else None for v in row], self.level)
             entries.append(Entry(f"{local.name} = ", made))
             for i in range(len(local.setup)):
-                part = self.joiner.join([v.setup[i] if v else None for v in row])
-                entries.append(Entry("", _with_me(part, Raw(local.name))))
+                part = self.join([v.setup[i] if v else None for v in row], self.level)
+                entries.append(Entry("", fill(part, (), Raw(local.name))))
         return entries
 
-    def _function(self, steps: Sequence[Step | None]) -> Expr:
+    def function(self, steps: Sequence[Step | None], level: Level) -> Expr:
         """A stateless operator as an expression over its inputs."""
         rows: list[Expr | None] = []
         for step in steps:
@@ -196,34 +206,39 @@ class ClassBuilder:
                 continue
             assert isinstance(step.layer, Leaf)
             rows.append(expression(step.layer.torch.function))
-        first = next(s for s in steps if s is not None)
-        self._at(_site(first.layer, first))
-        return self.joiner.join(rows)
+        return self.join(rows, level, next(s for s in steps if s is not None))
 
     # ------------------------------------------------------------------ numbers
 
-    def _at(self, site: int) -> None:
-        """Take the source's expressions of a place as hints."""
-        self.hints = self._hints(site)
+    def join(self, rows: Sequence[Expr | None], level: Level, step: Step | None = None) -> Expr:
+        """One expression for all columns of a level; the place of a step gives hints."""
+        hints = {} if step is None else self.hints_at(_site(step.layer, step))
 
-    def _hints(self, site: int) -> dict[str, str]:
+        def hole(row: list[Any], role: str) -> Expr:
+            return level.solver.solve(row, hints, role)
+
+        def make(units: list[int | None], sites: list[int]) -> Expr:
+            return self._make(units, sites, level)
+
+        return Joiner(hole, make).join(rows)
+
+    def hints_at(self, site: int) -> dict[str, str]:
+        """The source's own expressions at a place, by argument."""
         if not 0 <= site < len(self.context.graph.sites):
             return {}
         exprs = self.context.graph.sites[site].exprs
         return {k: renamed(v, self.names) for k, v in exprs.items()}
 
-    def _hole(self, row: list[Any], role: str) -> Expr:
-        return self.solver.solve(row, self.hints, role)
-
-    def _make(self, units: list[int | None], sites: list[int]) -> Expr:
+    def _make(self, units: list[int | None], sites: list[int], level: Level) -> Expr:
         """An instance of another class (or of this one)."""
         there = [u for u in units if u is not None]
         if all(u in self.column for u in there):
             self.recursive = True
             name, params = self.name, self.params
+            known = self.solver.known
             rows = [
-                [ABSENT if u is None else self.solver.known[p.name][self.column[u]] for u in units]
-                if p.name in self.solver.known
+                [ABSENT if u is None else known[p.name][self.column[u]] for u in units]
+                if p.name in known
                 else []
                 for p in params
             ]
@@ -237,7 +252,7 @@ class ClassBuilder:
                 [ABSENT if u is None else p.row[self.context.home[u][1]] for u in units]
                 for p in params
             ]
-        hints = {variable(k): v for k, v in self._hints(sites[0]).items()}
+        hints = {variable(k): v for k, v in self.hints_at(sites[0]).items()}
         args: list[Expr] = []
         kwargs: list[tuple[str, Expr]] = []
         for n, (param, row) in enumerate(zip(params, rows, strict=True)):
@@ -246,8 +261,8 @@ class ClassBuilder:
             flat, value = constant(row)
             if flat and param.default is not ABSENT and same(value, param.default):
                 continue
-            made_of = of_value(value) if flat else self.solver.solve(row, hints, param.name)
-            if n < 2 and param.default is ABSENT:
+            made_of = of_value(value) if flat else level.solver.solve(row, hints, param.name)
+            if n < 2 and param.default is ABSENT and param.own:
                 args.append(made_of)
             else:
                 kwargs.append((param.name, made_of))
@@ -256,20 +271,21 @@ class ClassBuilder:
     def _init_test(self, present: tuple[bool, ...]) -> str:
         return self.solver.condition(present, self._tests())
 
-    def _forward_test(self, present: tuple[bool, ...]) -> str:
-        text = self._init_test(present)
-        names = [n for n in dict.fromkeys(names_in(text)) if n in self.solver.known]
-        self.stored.update(dict.fromkeys(names))
-        return renamed(text, {n: f"self.{n}" for n in names})
+    def test(self, level: Level, present: tuple[bool, ...]) -> str:
+        """A condition of forward."""
+        text = level.solver.condition(present, self._tests())
+        made = self.stored(Raw(text))
+        assert isinstance(made, Raw)
+        return made.text
 
-    def _stored(self, e: Expr) -> Expr:
+    def stored(self, e: Expr) -> Expr:
         """An expression of `__init__` as one of `forward`: parameters become attributes."""
 
         def swap(part: Expr) -> Expr | None:
             if not isinstance(part, Raw):
                 return None
             names = [n for n in dict.fromkeys(names_in(part.text)) if n in self.solver.known]
-            self.stored.update(dict.fromkeys(names))
+            self.kept.update(dict.fromkeys(names))
             return Raw(renamed(part.text, {n: f"self.{n}" for n in names}))
 
         return replace(e, swap)
@@ -301,7 +317,7 @@ class ClassBuilder:
         own = [p.name for p in self.params] if self.recursive else []
         for name in (*order, *new):
             if name in self.solver.used or name in new or name in own:
-                made.append(Param(name, self.solver.known[name]))
+                made.append(Param(name, self.solver.known[name], name in order))
         for param in reversed(made):
             if param.name.endswith("in_channels"):
                 break
@@ -313,13 +329,12 @@ class ClassBuilder:
 
     def _usual(self, param: Param) -> Any:
         """The value that most instances give, where it is one that leaves things as they are."""
-        counts: Counter[Any] = Counter()
+        counts: Counter[str] = Counter()
         for number, value in zip(self.numbers, param.row, strict=True):
-            if not isinstance(value, (bool, int, float, str)):
-                return ABSENT
-            counts[value] += max(1, self.context.calls[number])
-        value, most = counts.most_common(1)[0]
-        neutral = isinstance(value, bool) or value in (0, 1)
+            counts[repr(value)] += max(1, self.context.calls[number])
+        text, most = counts.most_common(1)[0]
+        value = next(v for v in param.row if repr(v) == text)
+        neutral = value is None or (isinstance(value, (bool, int)) and value in (0, 1))
         return value if neutral and 2 * most > sum(counts.values()) else ABSENT
 
     def _annotation(self, param: Param) -> str:
@@ -336,26 +351,17 @@ def _kind(value: Any) -> str:
     return "None" if value is None else type(value).__name__
 
 
-def _with_me(e: Expr, me: Expr) -> Expr:
-    from .templates import fill
-
-    return fill(e, (), me)
-
-
 def _site(layer: Layer, step: Step) -> int:
     return layer.site if isinstance(layer, Leaf) else step.site
 
 
-def _path(step: Step, fields: Fields) -> str:
-    """The path of a step's module; a stateless one whose name is a number gets another."""
-    if not step.path[:1].isdigit() or not isinstance(step.layer, Leaf) or step.layer.stateful:
-        return step.path
-    base, number = snake(step.layer.op), 1
-    name = base
-    while name in fields.names():
-        number += 1
-        name = f"{base}{number}"
-    return name
+def _all_steps(program: Program) -> Iterator[Merged]:
+    """The steps of a program and of the loops in it."""
+    for merged in program.steps:
+        if merged.rolled is None:
+            yield merged
+        else:
+            yield from _all_steps(merged.rolled.program)
 
 
 def _source_names(unit: Unit) -> dict[str, str]:

@@ -16,11 +16,12 @@ IDENTITY = Apply("nn.Identity")
 
 @dataclass(slots=True)
 class Entry:
-    """A statement of `__init__`: `prefix` + expression, under a condition if one is given."""
+    """A statement of `__init__`: `prefix` + expression, under a condition or loop if one is given."""
 
     prefix: str
     value: Expr
     test: str = ""
+    head: str = ""
 
 
 @dataclass(slots=True)
@@ -36,12 +37,27 @@ class Slot:
     children: dict[str, Slot] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Generated:
+    """Modules that a loop of `__init__` adds: `call` for each value of its variable."""
+
+    variable: str
+    over: Expr
+    call: Expr
+    names: set[str]
+
+
 class Fields:
     """The tree of modules of a class, by path, in order of first use."""
 
     def __init__(self) -> None:
         self.root = Slot()
-        self._callable: dict[str, Expr] = {}
+        self.generated: list[Generated] = []
+
+    def generate(self, new: Generated) -> None:
+        """Add a loop that adds modules."""
+        self.generated.append(new)
+        self.root.children[f"\0{len(self.generated) - 1}"] = Slot()
 
     def put(self, path: str, slot: Slot) -> None:
         """Declare a module; one that is there already (shared) stays as it is."""
@@ -61,7 +77,14 @@ class Fields:
                 at = at.children.setdefault(part, Slot())
 
     def names(self) -> set[str]:
-        return set(self.root.children)
+        """All attributes."""
+        names = {name for name in self.root.children if not name.startswith("\0")}
+        return names.union(*(g.names for g in self.generated))
+
+    @property
+    def plain(self) -> set[str]:
+        """Attributes that no loop adds."""
+        return {name for name in self.root.children if not name.startswith("\0")}
 
     def access(self, path: str) -> Expr:
         """How a forward reaches the module at a path."""
@@ -80,7 +103,11 @@ class Fields:
         """The statements, in order."""
         result: list[Entry] = []
         for name, slot in self.root.children.items():
-            result += _statements(name, slot, condition)
+            if name.startswith("\0"):
+                made = self.generated[int(name[1:])]
+                result.append(Entry("", made.call, head=f"for {made.variable} in {flat(made.over)}:"))
+            else:
+                result += _statements(name, slot, condition)
         return result
 
 
@@ -162,10 +189,11 @@ def _container(
 def lines(entries: Sequence[Entry], indent: int = 8) -> list[str]:
     """The text of statements; neighbours under one condition share its `if`."""
     result: list[str] = []
-    test = ""
+    last = ""
     for entry in entries:
-        if entry.test != test and entry.test:
-            result.append(f"{' ' * indent}if {entry.test}:")
-        test = entry.test
-        result += layout(entry.value, indent + (4 if test else 0), entry.prefix)
+        head = entry.head or (f"if {entry.test}:" if entry.test else "")
+        if head and (head != last or entry.head):
+            result.append(f"{' ' * indent}{head}")
+        last = head
+        result += layout(entry.value, indent + (4 if head else 0), entry.prefix)
     return result

@@ -14,7 +14,7 @@ from .errors import EmitError
 from .names import camel, type_name
 from .templates import Mismatch
 from .text import docstring, wrapped
-from .units import Chain, Layer, Part, Unit, Units
+from .units import Chain, Layer, Leaf, Part, Unit, Units
 
 _LINE = 8  # more variants than this are not tried against each other
 
@@ -166,6 +166,7 @@ class Classes:
             return home[0].name if home else self.context.units[layer.unit].group
         if isinstance(layer, Chain):
             return tuple((key, self._layer_form(inner)) for key, inner in layer.items)
+        assert isinstance(layer, Leaf)
         return (layer.op, layer.site)
 
     def _attempt(self, numbers: list[int], dry: bool = False, must: bool = False) -> bool:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
-from ...graph import Tree
+from ...graph import Tree, leaves
+from .loops import Plan, plan, places
 from .templates import Mismatch
-from .units import Leaf, Step, Unit
+from .units import Leaf, Loop, Step, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Phi:
 
 
 Ref = Union[Val, Phi]
-Key = Union[tuple[int, int], Phi]
-"""A result (step, number), or a value that comes from several."""
+Key = tuple[int, int, int]
+"""A value in a forward: (frame, step, result); see `frames`."""
 RefTree = Union[Val, Phi, list["RefTree"]]
 
 
@@ -45,6 +46,8 @@ class Merged:
     takes: list[RefTree] = field(default_factory=list)
     optional: bool = False
     """A module in its columns and the identity in the others: it is called in all of them."""
+    rolled: Rolled | None = None
+    """It is a loop."""
 
     @property
     def first(self) -> Step:
@@ -53,6 +56,22 @@ class Merged:
     @property
     def present(self) -> tuple[bool, ...]:
         return tuple(s is not None for s in self.steps)
+
+
+@dataclass(slots=True)
+class Rolled:
+    """A loop: the program of its iterations, and what that takes from the program around it.
+
+    A column of `program` is an iteration of a column. `taken[n]` says for its input n, by column of
+    the program around, where it comes from (before the first iteration, if it is handed on); for
+    elements of a list, by iteration.
+    """
+
+    plan: Plan
+    program: Program
+    taken: list[Ref | list[Ref]]
+    results: int
+    """Outputs of `program` from this number on are results of the loop; those before are handed on."""
 
 
 @dataclass(slots=True)
@@ -76,27 +95,54 @@ class Program:
         return [i.value for i in self.units[0].inputs]
 
 
-def merge(units: Sequence[Unit]) -> Program:
-    """Align units step by step; Mismatch where they do not fit on one another."""
-    keys = [list(_keys(unit)) for unit in units]
+def merge(units: Sequence[Unit], unrolled: set[int] | None = None, paths: bool = True) -> Program:
+    """Align units step by step; Mismatch where they do not fit on one another.
+
+    Loops at the sites in `unrolled` are written out; a loop that cannot be one is added to them.
+    """
+    unrolled = set() if unrolled is None else unrolled
+    while True:
+        try:
+            return _merge(units, unrolled, paths)
+        except _Unrollable as reason:
+            unrolled.add(reason.site)
+
+
+class _Unrollable(Exception):
+    """A loop must be written out."""
+
+    def __init__(self, site: int) -> None:
+        super().__init__(site)
+        self.site = site
+
+
+def _merge(units: Sequence[Unit], unrolled: set[int], paths: bool) -> Program:
+    columns = [list(_rolled(unit, unrolled)) for unit in units]
+    keys = [list(places(steps, u.base)) for u, steps in zip(units, columns, strict=True)]
     order = _common_order(keys)
     index = {key: n for n, key in enumerate(order)}
     steps: list[Merged] = [Merged([None] * len(units)) for _ in order]
+    for column, made in enumerate(columns):
+        for key, step in zip(keys[column], made, strict=True):
+            steps[index[key]].steps[column] = step
+    plans = {n: _plan(units, m) for n, m in enumerate(steps) if isinstance(m.first.layer, Loop)}
     values: list[dict[int, Val]] = []
     for column, unit in enumerate(units):
         table: dict[int, Val] = {}
         for n, declared in enumerate(unit.inputs):
             _note(table, -1, n, declared.value, ())
-        for key, step in zip(keys[column], unit.steps, strict=True):
-            steps[index[key]].steps[column] = step
-            for n, tree in enumerate(step.gives):
-                _note(table, index[key], n, tree, ())
+        for number, merged in enumerate(steps):
+            there = merged.steps[column]
+            for n, tree in enumerate(there.gives if there else ()):
+                _note(table, number, n, tree, ())
         values.append(table)
     _same_interface(units)
-    for merged in steps:
-        _check_step(merged)
-        arity = len(merged.first.takes)
-        for n in range(arity):
+    for number, merged in enumerate(steps):
+        if number in plans:
+            merged.rolled = _roll(plans[number], merged, values, unrolled)
+            continue
+        _check_step(merged, paths)
+        for n in range(len(merged.first.takes)):
             trees = [None if s is None else s.takes[n] for s in merged.steps]
             merged.takes.append(_refs(trees, values))
     outputs = [
@@ -109,13 +155,68 @@ def merge(units: Sequence[Unit]) -> Program:
     return program
 
 
-def _keys(unit: Unit) -> Iterator[tuple[object, ...]]:
-    """What makes steps of different units correspond: place, iteration, and which of several."""
-    seen: dict[tuple[object, ...], int] = {}
+def _rolled(unit: Unit, unrolled: set[int]) -> Iterator[Step]:
+    """The steps of a unit, with those of an outermost loop as one."""
+    outer: dict[int, Loop] = {}
+    for loop in unit.loops:
+        if loop.site in unrolled:
+            continue
+        for step in (s for part in loop.iterations for s in part):
+            outer.setdefault(id(step), loop)
+    done: set[int] = set()
     for step in unit.steps:
-        key = (step.site, step.iters)
-        seen[key] = seen.get(key, 0) + 1
-        yield (*key, seen[key])
+        found = outer.get(id(step))
+        if found is None:
+            yield step
+        elif id(found) not in done:
+            done.add(id(found))
+            yield Step(found, "", (), (), (), (), found.site, step.iters[: found.depth])
+
+
+def _plan(units: Sequence[Unit], merged: Merged) -> Plan:
+    """Lay out a loop, and say in its steps what they give."""
+    site = merged.first.site
+    if any(s is None for s in merged.steps):
+        raise _Unrollable(site)
+    try:
+        made = plan(units, [s.layer if s and isinstance(s.layer, Loop) else None for s in merged.steps])
+    except Mismatch:
+        raise _Unrollable(site) from None
+    for step, gives in zip(merged.steps, made.gives, strict=True):
+        if step is not None and gives is not None:
+            step.gives = gives
+            step.outputs = tuple(i for tree in gives for i in leaves(tree))
+    return made
+
+
+def _roll(
+    made: Plan, merged: Merged, values: list[dict[int, Val]], unrolled: set[int]
+) -> Rolled:
+    """The program of a loop's iterations, with what it takes."""
+    try:
+        program = merge(made.units, unrolled, paths=False)
+        taken: list[Ref | list[Ref]] = []
+        for entry in made.taken:
+            if entry.kind == "element":
+                found: list[Ref] = []
+                for (k, _), i in zip(made.pairs, entry.ids, strict=True):
+                    if i < 0 and i not in values[k]:
+                        raise Mismatch
+                    found.append(values[k][i])
+                taken.append(found)
+                continue
+            row: list[Val | None] = [None] * len(values)
+            for (k, t), i in zip(made.pairs, entry.ids, strict=True):
+                if t == 0 or entry.kind == "fixed":
+                    row[k] = values[k].get(i, row[k])
+            known = {v for v in row if v is not None}
+            if len(known) != 1:
+                raise Mismatch
+            taken.append(known.pop())
+    except (Mismatch, KeyError):
+        raise _Unrollable(made.site) from None
+    carried = sum(entry.before is not None for entry in made.taken)
+    return Rolled(made, program, taken, carried)
 
 
 def _common_order(columns: list[list[tuple[object, ...]]]) -> list[tuple[object, ...]]:
@@ -164,11 +265,11 @@ def _same_interface(units: Sequence[Unit]) -> None:
         raise Mismatch
 
 
-def _check_step(merged: Merged) -> None:
+def _check_step(merged: Merged, paths: bool) -> None:
     """The same path, arguments and results in all columns."""
     seen = {
         (
-            "" if s.is_function else s.path,
+            s.path if paths and not s.is_function else "",
             s.is_function,
             tuple(map(form, s.takes)),
             tuple(map(form, s.gives)),

@@ -26,7 +26,7 @@ from .code import (
 from .errors import EmitError
 from .names import child_key
 from .solve import ABSENT, same
-from .units import Chain, Layer, Leaf, Part
+from .units import Chain, Layer, Leaf, Loop, Part
 
 
 class Mismatch(Exception):
@@ -48,6 +48,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "Norm": {"eps": 1e-5, "momentum": 0.1, "affine": True, "bias": True},
     "pool": {"padding": 0, "dilation": 1, "ceil_mode": False, "count_include_pad": True},
     "Pool": {"padding": 0, "dilation": 1, "ceil_mode": False, "count_include_pad": True},
+    "unpool": {"output_size": None, "padding": 0},
     "Drop": {"p": 0.5},
     "LeakyReLU": {"negative_slope": 0.01},
     "leaky_relu": {"negative_slope": 0.01},
@@ -127,6 +128,8 @@ def constructor(layer: Layer, hoist: Hoist, inner: bool = False) -> Expr:
         return expression(made)
     if isinstance(layer, Part):
         return Make(layer.unit, layer.site)
+    if isinstance(layer, Loop):
+        raise Mismatch
     return Apply("nn.Sequential", members(layer, hoist))
 
 

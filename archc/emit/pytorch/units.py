@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Union
 
-from ...graph import Body, Choice, Graph, Input, Node, Output, Tree, Value, leaves
+from ...graph import Body, Choice, Graph, Input, Node, Output, Scope, Tree, Value, leaves
 from ...ops.call import Torch
 from ...ops.pool import Pool
 from .errors import EmitError
@@ -43,7 +43,17 @@ class Chain:
     items: list[tuple[str, Layer]]
 
 
-Layer = Union[Leaf, Part, Chain]
+@dataclass(slots=True)
+class Loop:
+    """Iterations of a `for` or `repeat`, each with its steps."""
+
+    site: int
+    depth: int
+    """Which entry of `Step.iters` counts its iterations."""
+    iterations: list[list[Step]]
+
+
+Layer = Union[Leaf, Part, Chain, Loop]
 
 
 @dataclass(slots=True)
@@ -87,6 +97,10 @@ class Unit:
     steps: list[Step]
     choices: list[Choice]
     positional: bool
+    loops: list[Loop] = field(default_factory=list)
+    """The loops that its steps stand in, outer ones first."""
+    base: int = 0
+    """Leading entries of `Step.iters` that say nothing: they are the same in all steps."""
     chain: Chain | None = None
     """The unit is itself an `nn.Sequential`."""
     aliases: list[Input] = field(default_factory=list)
@@ -157,6 +171,7 @@ class _BodyUnits:
                 self.children.setdefault(scope.parent, []).append(index)
         self.uses = Counter(i for node in body.nodes for i in node.inputs)
         self.uses.update(i for out in body.outputs for i in leaves(out.value))
+        self.loops: list[Loop] = []
         self.shared = {node.module for node in body.nodes if node.module}
 
     def build(self) -> int:
@@ -181,7 +196,7 @@ class _BodyUnits:
             choices=body.choices,
             positional=positional,
         )
-        _drop_identities(unit)
+        self._take_loops(unit)
         plain = all(e.key == str(n) for n, e in enumerate(elements))
         if positional and plain and len(body.inputs) == 1 and len(body.outputs) == 1:
             chain = self._chain(elements, "")
@@ -208,11 +223,20 @@ class _BodyUnits:
             at = sub.last
             if sub.path != here.path and sub.path.startswith(prefix):
                 result += self._labelled(child, prefix)
+            elif sub.kind in ("for", "repeat"):
+                result += self._looped(child, prefix)
             else:
                 result += self._elements(child, prefix)
         end = here.last if scope else len(body.nodes)
         result += [self._element(body.nodes[n], prefix) for n in range(at, end)]
         return result
+
+    def _looped(self, scope: int, prefix: str) -> list[_Element]:
+        """The elements of a loop without a label, which is noted."""
+        at = len(self.loops)
+        elements = self._elements(scope, prefix)
+        self.loops.insert(at, _loop(self.body.scopes[scope], elements))
+        return elements
 
     def _element(self, node: Node, prefix: str) -> _Element:
         name = node.name[len(prefix) :] if node.name.startswith(prefix) else node.name
@@ -291,9 +315,6 @@ class _BodyUnits:
         enters = list(dict.fromkeys(i for e in elements for i in e.step.inputs if i not in inside))
         used = Counter(i for node in body.nodes[sub.first : sub.last] for i in node.inputs)
         leaves_it = [i for i in made if self.uses[i] > used[i]]
-        depth = len(sub.iters)
-        for element in elements:
-            element.step.iters = element.step.iters[depth:]
         site = self.graph.sites[sub.site] if 0 <= sub.site < len(self.graph.sites) else None
         place = (site.file, site.line, site.column) if site else ()
         names = [body.values[i].name or "" for i in enters] if len(enters) > 1 else ["x"]
@@ -310,8 +331,11 @@ class _BodyUnits:
             choices=body.choices,
             positional=sub.positional,
             aliases=body.inputs,
+            base=len(sub.iters),
         )
-        _drop_identities(unit)
+        self._take_loops(unit)
+        if sub.kind in ("for", "repeat"):
+            unit.loops.insert(0, _loop(sub, elements))
         self.owner.units.append(unit)
         return Step(
             Part(len(self.owner.units) - 1, sub.site),
@@ -324,6 +348,15 @@ class _BodyUnits:
             sub.iters,
             labelled=True,
         )
+
+    def _take_loops(self, unit: Unit) -> None:
+        """Give a finished unit the loops that its steps stand in."""
+        _drop_identities(unit)
+        kept = {id(step) for step in unit.steps}
+        for loop in self.loops:
+            iterations = [[s for s in steps if id(s) in kept] for steps in loop.iterations]
+            if any(iterations):
+                unit.loops.append(Loop(loop.site, loop.depth, iterations))
 
     # ------------------------------------------------------------------ nodes
 
@@ -360,6 +393,17 @@ class _BodyUnits:
             node.role == "skip",
             node.labelled,
         )
+
+
+def _loop(scope: Scope, elements: list[_Element]) -> Loop:
+    """The steps of a loop, by iteration."""
+    loop = Loop(scope.site, len(scope.iters), [])
+    for element in elements:
+        at = element.step.iters[loop.depth]
+        while len(loop.iterations) <= at:
+            loop.iterations.append([])
+        loop.iterations[at].append(element.step)
+    return loop
 
 
 def _drop_identities(unit: Unit) -> None:

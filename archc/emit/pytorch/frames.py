@@ -1,0 +1,468 @@
+"""Steps to statements: which results are written into the expression that uses them.
+
+A frame is a program whose statements stand together: the whole forward, or the body of a loop.
+One idiom (convolution, norm, activation) makes one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ...graph import Tree
+from .code import Apply, Arg, Attr, Expr, Infix, Item, Lit, Raw, Seq, Use
+from .merge import Key, Merged, Phi, Program, Ref, RefTree, Rolled, Val, form, refs
+from .templates import Mismatch, fill
+from .units import Leaf
+
+_LIGHT = {"norm", "activation", "regularize"}
+_DEPTH = 3
+PHI = 1_000_000
+"""Steps from this number on stand for values that are chosen by instance."""
+
+Test = Callable[[tuple[bool, ...]], str]
+
+
+@dataclass(slots=True)
+class Stmt:
+    """A statement. `kind`: "assign" (targets = value), "return", "call" (the value alone), "for"
+    (value is what it runs over, `name` its variable) or "end" (of a loop)."""
+
+    kind: str
+    frame: Frame
+    targets: list[Key] = field(default_factory=list)
+    value: Expr = Raw("")
+    where: tuple[bool, ...] = ()
+    """Columns of the frame for which it is there."""
+    base: tuple[bool, ...] = ()
+    """Columns for which anything is there at this point."""
+    step: int = -1
+    inlined: list[tuple[int, int]] = field(default_factory=list)
+    """(frame, step) of what is written into it, outermost first."""
+    aux: bool = False
+    early: bool = False
+    """A return before the end, under its condition."""
+    shape: tuple[int, ...] | None = None
+    choice: tuple[bool, ...] | None = None
+    """`value` is a pair: the first in these columns, the second in others."""
+    name: str = ""
+
+
+@dataclass(slots=True)
+class Inlined:
+    """An expression, the steps written into it, their depth, and whether all of them are light."""
+
+    expr: Expr
+    steps: list[tuple[int, int]] = field(default_factory=list)
+    depth: int = 0
+    light: bool = True
+
+
+@dataclass(slots=True)
+class Header:
+    """How a loop is written: its variable, what it runs over, and for inputs that are elements of
+    a list their index."""
+
+    variable: str
+    over: Expr
+    indices: dict[int, str]
+
+
+class Frame:
+    """Makes the statements of one program."""
+
+    def __init__(
+        self, number: int, program: Program, split: set[tuple[int, int]], test: Test, main: bool
+    ) -> None:
+        self.number = number
+        self.program = program
+        self.split = split
+        self.test = test
+        self.main = main
+        self.calls: dict[int, Expr] = {}
+        self.loops: dict[int, tuple[Frame, Header]] = {}
+        self.inputs: dict[int, Expr] = {}
+        """What stands for an input, if not a variable of its own."""
+        self.everywhere = (True,) * len(program.units)
+        self.columns = self.everywhere
+        self.stmts: list[Stmt] = []
+        self.pending: dict[tuple[int, int], Inlined] = {}
+        self.phis: dict[Phi, int] = {}
+        self.appends: dict[int, Key] = {}
+        """Steps whose result goes to a list, and that list."""
+        self.same: dict[tuple[int, int], Key] = {}
+        """Results of loops that are what the loop hands on."""
+        self.uses: dict[tuple[int, int], list[int]] = {}
+        """Steps that use a result; the number of steps stands for an output."""
+        for n, merged in enumerate(program.steps):
+            for tree in merged.takes:
+                self._use(tree, n)
+            for taken in merged.rolled.taken if merged.rolled else ():
+                for ref in taken if isinstance(taken, list) else [taken]:
+                    self._use(ref, n)
+                    self._use(ref, n)  # twice: it needs a name
+        for end in program.outputs:
+            self._use(end.value, len(program.steps))
+        self.aux = self._auxiliary()
+
+    # ------------------------------------------------------------------ what a step is
+
+    def function(self, step: int, template: Expr) -> None:
+        """A step that is an expression over its inputs."""
+        merged = self.program.steps[step]
+        if merged.first.skip and isinstance(template, Infix) and template.op == "+":
+            template = Infix("+", tuple(reversed(template.args)))
+        self.calls[step] = template
+
+    def module(self, step: int, access: Expr) -> None:
+        """A step that calls a module."""
+        takes = self.program.steps[step].takes
+        self.calls[step] = Apply(access, tuple(Arg(n) for n in range(len(takes))))
+
+    def result_tree(self, step: int, number: int) -> Tree:
+        """What a result is: a value, or a list of values (ids of the first unit that has it)."""
+        if step >= PHI:
+            return 0
+        if step < 0:
+            return self.program.units[0].inputs[number].value
+        return self.program.steps[step].first.gives[number]
+
+    # ------------------------------------------------------------------ uses
+
+    def _use(self, tree: RefTree, step: int) -> None:
+        whole = self._whole(tree)
+        if whole is not None:
+            self.uses.setdefault(whole, []).append(step)
+        elif isinstance(tree, list):
+            for part in tree:
+                self._use(part, step)
+        elif isinstance(tree, Phi):
+            handed = {val for val in tree.columns if val is not None and val.step >= 0}
+            if step == len(self.program.steps) and self.number and len(handed) == 1:
+                val = handed.pop()  # given anew in some iterations, kept in others
+                self.uses.setdefault((val.step, val.result), []).append(step)
+                return
+            for val in tree.columns:
+                if val is not None:
+                    # twice: it must have a name, for it is not used at once
+                    self.uses.setdefault((val.step, val.result), []).extend((step, step))
+        else:
+            self.uses.setdefault((tree.step, tree.result), []).append(step)
+
+    def _whole(self, tree: RefTree) -> tuple[int, int] | None:
+        """The result that a tree is as a whole, if it is one."""
+        found = list(refs(tree))
+        if not found or not isinstance(found[0], Val):
+            return None
+        key = (found[0].step, found[0].result)
+        made = self.result_tree(*key)
+        paths = [Val(*key, path) for path in _paths(made)]
+        return key if form(example(tree)) == form(made) and found == paths else None
+
+    def _auxiliary(self) -> set[int]:
+        """Steps that only training outputs need."""
+        if not any(end.training for end in self.program.outputs):
+            return set()
+        needed: set[int] = set()
+        pending = [v.step for e in self.program.outputs if not e.training for v in _vals(e.value)]
+        while pending:
+            step = pending.pop()
+            if step >= 0 and step not in needed:
+                needed.add(step)
+                pending += [val.step for val in self._reads(self.program.steps[step])]
+        return set(range(len(self.program.steps))) - needed
+
+    def _reads(self, merged: Merged) -> list[Val]:
+        found = [val for tree in merged.takes for val in _vals(tree)]
+        for taken in merged.rolled.taken if merged.rolled else ():
+            for ref in taken if isinstance(taken, list) else [taken]:
+                found += _vals(ref)
+        return found
+
+    # ------------------------------------------------------------------ statements
+
+    def body(self) -> list[Stmt]:
+        """Statements of a whole forward."""
+        self._start()
+        self._steps([n for n in range(len(self.program.steps)) if n not in self.aux])
+        if any(end.training for end in self.program.outputs):
+            for step in sorted(self.aux):
+                self._step(step, self.columns)
+            self._return(self.columns, aux=True)
+        self._return(self.columns)
+        return self.stmts
+
+    def _start(self) -> None:
+        self.stmts = []
+        self.pending = {}
+        self.phis = {}
+        self.columns = self.everywhere
+
+    def _add(self, stmt: Stmt) -> Stmt:
+        stmt.base = self.columns
+        stmt.where = stmt.where or self.columns
+        self.stmts.append(stmt)
+        return stmt
+
+    def _steps(self, order: list[int]) -> None:
+        steps = self.program.steps
+        for n, step in enumerate(order):
+            where = _and(self._where(steps[step]), self.columns)
+            if not any(where):
+                continue
+            rest = _and(self.columns, tuple(not w for w in where))
+            if any(rest) and self.number == 0 and not self.aux:
+                later = [self._where(steps[s]) for s in order[n:]]
+                if not any(any(_and(w, rest)) for w in later):
+                    self._return(rest, early=True)
+                    self.columns = where
+            self._step(step, where)
+
+    def _where(self, merged: Merged) -> tuple[bool, ...]:
+        return self.everywhere if merged.optional else merged.present
+
+    def _step(self, n: int, where: tuple[bool, ...]) -> None:
+        merged = self.program.steps[n]
+        if merged.rolled is not None:
+            self._loop(n, merged.rolled)
+            return
+        parts = [self._argument(tree, where) for tree in merged.takes]
+        value = fill(self.calls[n], [p.expr for p in parts], Raw(""))
+        inlined = [s for p in parts for s in p.steps]
+        depth = 1 + max((p.depth for p in parts), default=0)
+        light = self._is_light(n) and all(p.light for p in parts)
+        if n in self.appends:
+            append = Apply(Attr(Use(self.appends[n]), "append"), (value,))
+            self._add(Stmt("call", self, [], append, where, step=n, inlined=inlined))
+            return
+        if len(merged.first.gives) == 1 and self._can_inline(n, depth, light, where):
+            self.pending[(n, 0)] = Inlined(value, [(self.number, n), *inlined], depth, light)
+            return
+        targets = [self.key(n, k) for k in range(len(merged.first.gives))]
+        aux = n in self.aux
+        self._add(
+            Stmt("assign", self, targets, value, where, (), n, inlined, aux, shape=self._shape(n))
+        )
+
+    def key(self, step: int, result: int) -> Key:
+        return (self.number, step, result)
+
+    def _argument(self, tree: RefTree, where: tuple[bool, ...]) -> Inlined:
+        whole = self._whole(tree)
+        if whole is not None:
+            return self.pending.pop(whole, None) or Inlined(self._value(*whole))
+        if isinstance(tree, list):
+            parts = [self._argument(part, where) for part in tree]
+            return Inlined(
+                Seq(tuple(p.expr for p in parts)),
+                [s for p in parts for s in p.steps],
+                max((p.depth for p in parts), default=0),
+                all(p.light for p in parts),
+            )
+        if isinstance(tree, Phi):
+            return Inlined(self._phi(tree, where))
+        expr = self._value(tree.step, tree.result)
+        for n in tree.path:
+            expr = Item(expr, Lit(n))
+        return Inlined(expr)
+
+    def _value(self, step: int, result: int) -> Expr:
+        if step < 0 and result in self.inputs:
+            return self.inputs[result]
+        return Use(self.same.get((step, result), self.key(step, result)))
+
+    def _phi(self, phi: Phi, where: tuple[bool, ...]) -> Expr:
+        """A value that depends on the instance: chosen in a statement before its use."""
+        there = [v if keep else None for v, keep in zip(phi.columns, where, strict=True)]
+        options = list(dict.fromkeys(v for v in there if v is not None))
+        if len(options) == 1:
+            return self._argument(options[0], where).expr
+        if phi not in self.phis:
+            if len(options) > 2 or where != self.columns:
+                raise Mismatch
+            number = self.phis[phi] = PHI + len(self.phis)
+            row = tuple(v == options[1] for v in phi.columns)
+            other, first = (self._argument(v, where).expr for v in (options[1], options[0]))
+            pair = Seq((other, first), "()")
+            self._add(Stmt("assign", self, [self.key(number, 0)], pair, where, choice=row))
+        return Use(self.key(self.phis[phi], 0))
+
+    # ------------------------------------------------------------------ loops
+
+    def _loop(self, n: int, rolled: Rolled) -> None:
+        """The statements of a loop: what it hands on gets its first value before it."""
+        inner, header = self.loops[n]
+        inner._start()
+        carried = [k for k, t in enumerate(rolled.plan.taken) if t.kind == "carried"]
+        for k, ref in enumerate(rolled.taken):
+            kind = rolled.plan.taken[k].kind
+            if isinstance(ref, list):
+                self._element(inner, k, ref, header)
+                continue
+            value = self._argument(ref, self.columns).expr
+            if kind == "fixed":
+                inner.inputs[k] = value
+            else:
+                self._add(Stmt("assign", self, [inner.key(-1, k)], value))
+        results = list(enumerate(rolled.plan.results))
+        own = [(k, result) for k, result in results if result.carried is None]
+        ends = inner.program.outputs
+        tails = list(zip(own, ends[rolled.results :], strict=True))
+        for k, result in results:
+            if result.carried is not None:
+                self.same[(n, k)] = inner.key(-1, result.carried)
+        for (k, result), end in tails:
+            if result.whole:
+                self._add(Stmt("assign", self, [self.key(n, k)], Seq(()), name="list"))
+                if isinstance(end.value, Val) and len(inner.uses[(end.value.step, 0)]) == 1:
+                    inner.appends[end.value.step] = self.key(n, k)
+        self._add(Stmt("for", self, [], header.over, name=header.variable, step=n))
+        inner._steps(list(range(len(inner.program.steps))))
+        for (k, result), end in tails:
+            if isinstance(end.value, Val) and end.value.step in inner.appends:
+                continue
+            made = inner._argument(end.value, inner.columns)
+            if result.whole:
+                append = Apply(Attr(Use(self.key(n, k)), "append"), (made.expr,))
+                inner._add(Stmt("call", inner, [], append, inlined=made.steps))
+            else:
+                inner._add(Stmt("assign", inner, [self.key(n, k)], made.expr, inlined=made.steps))
+        for k, end in zip(carried, ends, strict=False):
+            inner._hand_on(k, end.value, later=[e.value for e in ends[: len(carried)]])
+        self.stmts += inner.stmts
+        self._add(Stmt("end", self))
+
+    def _element(self, inner: Frame, k: int, row: list[Ref], header: Header) -> None:
+        """An input that is the next element of a list."""
+        first = row[0]
+        if not isinstance(first, Val) or k not in header.indices:
+            raise Mismatch
+        expr = self._value(first.step, first.result)
+        for n in first.path[:-1]:
+            expr = Item(expr, Lit(n))
+        inner.inputs[k] = Item(expr, Raw(header.indices[k]))
+
+    def _hand_on(self, k: int, end: RefTree, later: list[RefTree]) -> None:
+        """The last statement of an iteration for a value that it hands on."""
+        target = self.key(-1, k)
+        own = Val(-1, k)
+        if len(later) > 1 and any(own in _vals(tree) for tree in later):
+            raise Mismatch  # values that change places need more than assignments
+        if isinstance(end, Phi):
+            made = {v for v in end.columns if v is not None} - {own}
+            if len(made) != 1:
+                raise Mismatch
+            val = made.pop()
+            where = tuple(v == val for v in end.columns)
+            value = self._argument(val, where)
+            self._add(Stmt("assign", self, [target], value.expr, where, inlined=value.steps))
+            return
+        value = self._argument(end, self.columns)
+        step = end.step if isinstance(end, Val) else -1
+        stmt = Stmt("assign", self, [target], value.expr, inlined=value.steps, step=step)
+        self._add(stmt)
+
+    # ------------------------------------------------------------------ inlining
+
+    def _is_light(self, n: int) -> bool:
+        layer = self.program.steps[n].first.layer
+        return isinstance(layer, Leaf) and (layer.family in _LIGHT or layer.op == "flatten")
+
+    def _can_inline(self, n: int, depth: int, light: bool, where: tuple[bool, ...]) -> bool:
+        users = self.uses.get((n, 0), [])
+        if (self.number, n) in self.split or len(users) != 1:
+            return False
+        if not isinstance(self.result_tree(n, 0), int):
+            return False
+        user = users[0]
+        if user == len(self.program.steps):
+            return self.number > 0 or self._is_only_output()
+        merged = self.program.steps[user]
+        if merged.rolled is not None or self._where(merged) != where:
+            return False
+        if (user in self.aux) != (n in self.aux):
+            return False
+        layer = merged.first.layer
+        family = layer.family if isinstance(layer, Leaf) else ""
+        op = layer.op if isinstance(layer, Leaf) else ""
+        if op == "fuse":
+            return depth == 1 and not isinstance(self.calls[n], Infix) and not self._named(n)
+        if self._whole(merged.takes[0]) != (n, 0) or self._named(n) or depth >= _DEPTH:
+            return False
+        if self._is_light(user):
+            return True
+        return light and family in {"conv", "dense"}
+
+    def _is_only_output(self) -> bool:
+        ends = self.program.outputs
+        return len(ends) == 1 and not ends[0].training and isinstance(ends[0].value, Val)
+
+    def _named(self, n: int) -> bool:
+        """Does the source give the result a name of its own?"""
+        merged = self.program.steps[n]
+        for unit, step in zip(self.program.units, merged.steps, strict=True):
+            if step is not None and unit.values[step.outputs[0]].name:
+                return True
+        return False
+
+    def _return(self, columns: tuple[bool, ...], early: bool = False, aux: bool = False) -> None:
+        ends = [e for e in self.program.outputs if not e.training]
+        if aux:
+            ends += [e for e in self.program.outputs if e.training]
+        made = [self._argument(end.value, columns) for end in ends]
+        value = made[0].expr if len(made) == 1 else Seq(tuple(m.expr for m in made), "()")
+        inlined = [s for m in made for s in m.steps]
+        step, shape = -1, None
+        last = self.stmts[-1] if self.stmts and not self.aux else None
+        if last and _returnable(last, columns) and [m.expr for m in made] == _uses(last):
+            value, step, shape = last.value, last.step, last.shape
+            inlined = [(self.number, step), *last.inlined] if step >= 0 else []
+            self.stmts.pop()
+        elif len(made) == 1 and isinstance(ends[0].value, Val) and inlined:
+            shape = self._shape(ends[0].value.step)
+        self._add(
+            Stmt("return", self, [], value, columns, (), step, inlined, aux, early, shape=shape)
+        )
+
+    def _shape(self, n: int) -> tuple[int, ...] | None:
+        """The shape of a step's only result, where it is the same in all instances."""
+        if n < 0 or len(self.program.steps[n].first.outputs) != 1:
+            return None
+        merged = self.program.steps[n]
+        shapes = {
+            tuple(int(k) for k in unit.values[step.outputs[0]].shape)
+            for unit, step in zip(self.program.units, merged.steps, strict=True)
+            if step is not None
+        }
+        return shapes.pop() if len(shapes) == 1 else None
+
+
+def _returnable(stmt: Stmt, columns: tuple[bool, ...]) -> bool:
+    return stmt.kind == "assign" and stmt.where == columns and not (stmt.choice or stmt.name)
+
+
+def _uses(stmt: Stmt) -> list[Expr]:
+    return [Use(key) for key in stmt.targets]
+
+
+def example(tree: RefTree) -> Tree:
+    """A tree of the same form."""
+    return [example(part) for part in tree] if isinstance(tree, list) else 0
+
+
+def _paths(tree: Tree, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
+    """Where the leaves of a tree stand."""
+    if isinstance(tree, int):
+        return [path]
+    return [leaf for n, part in enumerate(tree) for leaf in _paths(part, (*path, n))]
+
+
+def _vals(tree: RefTree) -> list[Val]:
+    found: list[Val] = []
+    for ref in refs(tree):
+        found += [ref] if isinstance(ref, Val) else [v for v in ref.columns if v is not None]
+    return found
+
+
+def _and(a: tuple[bool, ...], b: tuple[bool, ...]) -> tuple[bool, ...]:
+    return tuple(x and y for x, y in zip(a, b, strict=True))
