@@ -177,7 +177,7 @@ def _container(
             entries += [Entry("", fill(part, (), local)) for part in child.setup]
             value = local
         if child.value is not None and not all(child.present):
-            value = _either(value, condition(child.present))
+            raise Mismatch  # a condition for each element is no list that a person writes
         made[child_key(key)] = value
     if is_listed(slot):
         size = max(map(int, made)) + 1

@@ -12,6 +12,7 @@ from .errors import EmitError
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 _IMPORTED = frozenset({"F", "OrderedDict", "Tensor", "nn", "torch"})
+_AMBIGUOUS = frozenset("lOI")  # look like digits
 _TAKEN = _IMPORTED | frozenset(dir(builtins)) | {"self", "cls"}
 
 # Attributes that nn.Module needs for itself: a submodule or field of that name would break it.
@@ -34,7 +35,7 @@ def variable(name: str) -> str:
     """A name for a variable or parameter; clashes get a trailing underscore."""
     if not IDENTIFIER.match(name):
         raise EmitError(f"`{name}` is not a name in Python")
-    clash = keyword.iskeyword(name) or name in _IMPORTED or name in {"self", "cls"}
+    clash = keyword.iskeyword(name) or name in _IMPORTED | _AMBIGUOUS | {"self", "cls"}
     return f"{name}_" if clash or hasattr(builtins, name) else name
 
 
@@ -42,7 +43,8 @@ def type_name(name: str, taken: Container[str]) -> str:
     """A name for a class, not taken yet: clashes are numbered from 2."""
     if not IDENTIFIER.match(name):
         raise EmitError(f"`{name}` is not a name in Python")
-    made = f"{name}_" if keyword.iskeyword(name) or name in _TAKEN else name
+    clash = keyword.iskeyword(name) or name in _TAKEN | _AMBIGUOUS
+    made = f"{name}_" if clash else name
     number = 1
     result = made
     while result in taken:
