@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -89,8 +90,10 @@ class Diagnostics:
             if isinstance(label, Span):
                 made.append(Label(label))
             elif label is not None:
-                made.append(Label(*label))
-        self.add(Diagnostic(code, message, tuple(made), tuple(notes), help, tuple(fixes)))
+                made.append(Label(label[0], shortened(label[1])))
+        said = tuple(shortened(note) for note in notes)
+        advice = None if help is None else shortened(help)
+        self.add(Diagnostic(code, shortened(message), tuple(made), said, advice, tuple(fixes)))
 
     @property
     def failed(self) -> bool:
@@ -101,6 +104,11 @@ class Diagnostics:
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+def shortened(text: str) -> str:
+    """A message in which no name or number is longer than a line."""
+    return text if len(text) < 200 else re.sub(r"([^\s`]{60})[^\s`]{40,}([^\s`]{12})", r"\1...\2", text)
 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:

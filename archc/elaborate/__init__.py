@@ -19,7 +19,7 @@ from .frame import Frame
 from .modules import Constants, Loader, Unit
 from .recipes import read_recipes, setting_value
 from .session import Limits, Session
-from .values import POISON, Fail
+from .values import POISON, Exhausted, Fail
 
 __all__ = ["Claim", "Claims", "Elaborated", "Fail", "Limits", "Program", "load"]
 
@@ -68,7 +68,7 @@ class Program:
         session = Session(self.diagnostics, self.limits)
         for decl in self.unit.declared.values():
             if isinstance(decl, tree.Const) and decl.params is None:
-                with _deep(), suppress(Fail):
+                with _deep(), suppress(Fail, Exhausted):
                     self.unit.const(decl, decl.name.span, session)
 
     def recipes(self) -> list[RecipeSpec]:
@@ -105,7 +105,7 @@ class Program:
             return POISON
         try:
             return Constants(Session(self.diagnostics, self.limits), self.unit).eval(node)
-        except Fail:
+        except (Fail, Exhausted):
             return POISON
 
     def setting(self, text: str, name: str) -> Any:
@@ -117,7 +117,7 @@ class Program:
             return POISON
         try:
             return setting_value(Constants(Session(self.diagnostics, self.limits), self.unit), node)
-        except Fail:
+        except (Fail, Exhausted):
             return POISON
 
     def elaborate(
@@ -128,7 +128,7 @@ class Program:
         with _deep():
             try:
                 return self._elaborate(session, self.networks[name], settings or {}, sizes or {})
-            except Fail:
+            except (Fail, Exhausted):
                 return None
 
     def _elaborate(

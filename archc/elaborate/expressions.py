@@ -10,6 +10,7 @@ from ..dims import Size, is_free
 from ..source import Span
 from ..syntax import tree
 from . import builtins, free
+from .foresight import foresee
 from .values import POISON, Callable, Fail, Record, Tensor, kind_of, show
 
 if TYPE_CHECKING:
@@ -56,7 +57,16 @@ class Expressions:
                     part.span,
                 )
             parts.append(str(value) if not isinstance(value, Size) else str(int(value)))
-        return "".join(parts)
+        return self.text("".join(parts), node.span)
+
+    def text(self, text: str, span: Span) -> str:
+        """A text that was put together, refused where it is endless."""
+        limit = max(self.session.limits.text, span.end - span.start)
+        if len(text) > limit:
+            self.session.exhausted(
+                f"a text of more than {limit:,} characters", span, "texts are labels and paths here"
+            )
+        return text
 
     # ------------------------------------------------------------------ names
 
@@ -128,7 +138,7 @@ class Expressions:
     # ------------------------------------------------------------------ lists
 
     def list(self, node: tree.ListExpr) -> Any:
-        return [self.eval(item) for item in node.items]
+        return self.session.weigh([self.eval(item) for item in node.items], node.span)
 
     def comprehension(self, node: tree.Comprehension) -> Any:
         items: list[Any] = []
@@ -136,11 +146,13 @@ class Expressions:
         for _ in with_loop:
             if node.where is None or self.test(node.where):
                 items.append(self.eval(node.item))
-        return items
+        return self.session.weigh(items, node.span)
 
     def loop(self, node: Any, targets: tree.Targets, over: tree.Expr) -> Iterator[int]:
         """Bind the targets for each element in turn; unbind them at the end."""
         elements = self.elements(over)
+        if getattr(self, "builder", None) is not None:
+            foresee(self, node, len(elements), over.span)  # type: ignore[arg-type]
         names = [t.name for t in targets.names] + ([targets.index.name] if targets.index else [])
         before = {n: self.env[n] for n in names if n in self.env}
         try:
@@ -224,7 +236,14 @@ class Expressions:
         return base[i]
 
     def range(self, node: tree.Range) -> Any:
-        return range(self.count(node.start), self.count(node.stop))
+        start, stop = self.count(node.start), self.count(node.stop)
+        if stop - start > self.session.limits.steps:
+            most = self.session.limits.steps
+            self.session.exhausted(
+                f"a range of more than {most:,} numbers",
+                (node.span, f"{stop - start:,} of them"),
+            )
+        return range(start, stop)
 
     def attr(self, node: tree.Attr) -> Any:
         module = self.unit.module_of(node)
@@ -293,11 +312,9 @@ class Expressions:
 
     def arithmetic(self, op: str, a: Any, b: Any, node: tree.Binary) -> Any:
         if isinstance(a, (list, range)) and isinstance(b, (list, range)) and op == "+":
-            if len(a) + len(b) > self.session.limits.list_length:
-                self.session.fail("E0704", "a list that is too long", node.span)
-            return [*a, *b]
+            return self.session.weigh([*a, *b], node.span)
         if isinstance(a, str) and isinstance(b, str) and op == "+":
-            return a + b
+            return self.text(a + b, node.span)
         for value in (a, b):
             if not isinstance(value, (int, float)) or isinstance(value, bool):
                 hint = None

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+MOST_VALUES = 4096
+"""Values that may go into one block: a list that doubles at each call would not end."""
+
+
 class Frame(Stages):
     """One block or network, with the names of its scope. `for` and `if` open none."""
 
@@ -136,7 +140,13 @@ class Frame(Stages):
             for i in self.loop(node, node.targets, node.over):
                 builder.iters = (*outer, i)
                 scope.count = i + 1
+                mistakes, made = self.session.mistakes, len(builder.body.values)
                 self.run(node.body)
+                if self.session.mistakes > mistakes:
+                    # Each round would make the same mistakes again.
+                    self.mistaken(node, made)
+                    self.env.update(dict.fromkeys(assigned_in(node.body), POISON))
+                    break
         finally:
             self.params = params
             builder.iters = outer
@@ -174,7 +184,7 @@ class Frame(Stages):
             builder.leave(before, None)
             if len(builder.body.nodes) == scope.first:
                 builder.body.scopes.pop()  # only numbers: no loop of the network
-        return items
+        return self.session.weigh(items, node.span)
 
     def if_statement(self, node: tree.If) -> None:
         from .pyexpr import pyexpr
@@ -231,6 +241,10 @@ class Frame(Stages):
         self.defaults.setdefault(node.name.name, {}).update(given)
 
     def expect(self, node: tree.Expect) -> None:
+        if len(self.claims) >= self.session.limits.claims:
+            self.session.exhausted(
+                f"more than {self.session.limits.claims:,} claims", node.span, "claim less in a loop"
+            )
         self.claims.append((node, dict(self.env)))
 
     def input(self, node: tree.Input) -> None:
@@ -241,6 +255,12 @@ class Frame(Stages):
     def receive(self, name: str, value: Any, span: Span) -> Any:
         """An input of this body that is shaped like a value of the caller."""
         builder = self.builder
+        if not isinstance(value, Tensor) and len(tensors(value)) > MOST_VALUES:
+            self.session.exhausted(
+                f"a list of more than {MOST_VALUES:,} values goes into `{self.decl.name.name}`",
+                span,
+                "join them first: `fuse(list, by=concat)`",
+            )
 
         def leaf(tensor: Tensor) -> Tensor:
             made = builder.value(tensor.shape, name=name if isinstance(value, Tensor) else None)
@@ -343,6 +363,8 @@ class Frame(Stages):
         found: list[tuple[str | None, Any, bool, Span]] = []
         for item in node.items:
             path = self.label_path(item)
+            if path not in self.builder.labels and self.session.mistakes:
+                raise Fail  # a mistake in the network may have kept it from being there
             if path not in self.builder.labels:
                 self.unknown(
                     "E0208",

@@ -13,7 +13,7 @@ from ..syntax.load import read
 from .arguments import block_arguments, typed
 from .expressions import Expressions
 from .session import Limits, Session
-from .values import POISON, Callable, Fail, kind_of
+from .values import POISON, Callable, Exhausted, Fail, kind_of
 
 STD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "std")
 _MISSING = object()
@@ -80,7 +80,7 @@ class Unit:
             self._consts[name] = _WORKING
             try:
                 value = Constants(session, self).eval(decl.value)
-            except Fail:
+            except (Fail, Exhausted):
                 value = POISON
             self._consts[name] = value
         elif value is _WORKING:
@@ -320,6 +320,37 @@ class Loader:
             )
             return
         unit.declared[key] = decl
+        self.declare_inside(decl)
+
+    def declare_inside(self, decl: Any) -> None:
+        """Parameters and inputs: names of their own each, and inputs outside of loops."""
+        seen: dict[str, Span] = {}
+        inputs = [s for s in getattr(decl, "body", ()) if isinstance(s, tree.Input)]
+        for entry in (*(getattr(decl, "params", None) or ()), *inputs):
+            ident = entry.name
+            if ident.name in seen:
+                self.diagnostics.error(
+                    "E0203",
+                    f"`{ident.name}` is declared twice",
+                    (ident.span, "again"),
+                    (seen[ident.name], "first declared here"),
+                    help="give one of them another name",
+                )
+            seen.setdefault(ident.name, ident.span)
+        pending = [s for s in getattr(decl, "body", ()) if isinstance(s, (tree.For, tree.If))]
+        while pending:
+            node = pending.pop()
+            for inner in node.body if isinstance(node, tree.For) else (*node.yes, *node.no):
+                if isinstance(inner, tree.Input):
+                    self.diagnostics.error(
+                        "E0508",
+                        f"input `{inner.name.name}` stands in "
+                        + ("a loop" if isinstance(node, tree.For) else "an `if`"),
+                        inner.span,
+                        help="move it to the top of the body: what arrives is always the same",
+                    )
+                elif isinstance(inner, (tree.For, tree.If)):
+                    pending.append(inner)
 
     def file_default(self, unit: Unit, decl: tree.Default, first: Any, session: Session) -> None:
         from .frame import default_values
@@ -335,7 +366,7 @@ class Loader:
         try:
             frame = Constants(session, unit)
             unit.defaults.setdefault(decl.name.name, {}).update(default_values(frame, decl))
-        except Fail:
+        except (Fail, Exhausted):
             pass
 
     # ------------------------------------------------------------------ use

@@ -261,34 +261,4 @@ def projection(
     return text, []
 
 
-# ---------------------------------------------------------------------------- budgets
-
-
-def foresee(self: Stages, node: tree.Repeat, count: int) -> None:
-    """Refuse a repeat that cannot fit the budget before any of it is made."""
-    least = count * sum(_least(self, s) for s in node.stages)
-    if self.session.nodes + least > self.session.limits.nodes:
-        self.session.fail(
-            "E0704",
-            f"the network has more than {self.session.limits.nodes:,} layers",
-            (node.count.span, f"at least {least:,} layers here"),
-            help="if it is meant to be so large, raise the budget with --max-nodes",
-        )
-
-
-def _least(self: Stages, stage: tree.Stage) -> int:
-    """At least so many layers, whatever conditions say."""
-    if isinstance(stage, tree.Apply):
-        return 1
-    if isinstance(stage, tree.IfStage):
-        return 0
-    if isinstance(stage, tree.Repeat):
-        inner = sum(_least(self, s) for s in stage.stages)
-        count = stage.count.value if isinstance(stage.count, tree.Number) else 1
-        return int(count) * inner if count > 0 else 0
-    if isinstance(stage, tree.ForStage):
-        return 0
-    return sum(_least(self, s) for s in stage.stages)
-
-
-__all__ = ["POISON", "Shape", "all_names", "apply", "foresee", "is_known", "partial", "validate"]
+__all__ = ["POISON", "Shape", "all_names", "apply", "is_known", "partial", "validate"]

@@ -9,7 +9,7 @@ from ..source import Span
 from ..syntax import tree
 from .modules import Constants, Unit
 from .session import Session
-from .values import POISON, Fail
+from .values import POISON, Exhausted, Fail
 
 
 def read_recipes(unit: Unit, session: Session) -> list[RecipeSpec]:
@@ -21,7 +21,7 @@ def read_recipes(unit: Unit, session: Session) -> list[RecipeSpec]:
             for setting in decl.settings:
                 try:
                     value = setting_value(Constants(session, unit), setting.value)
-                except Fail:
+                except (Fail, Exhausted):
                     continue
                 path = setting.path
                 settings.append(

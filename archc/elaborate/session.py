@@ -8,7 +8,7 @@ from ..diagnostics import Diagnostics
 from ..graph import Body, Site
 from ..ops import Op, OpError, operator
 from ..source import Span
-from .values import Fail, Shape, freeze
+from .values import Exhausted, Fail, Shape, freeze
 
 
 class Limits:
@@ -20,6 +20,8 @@ class Limits:
         self.steps = 2 * nodes
         self.list_length = nodes
         self.bits = 4096
+        self.text = 100_000
+        self.claims = 10_000
 
 
 class Call:
@@ -52,6 +54,12 @@ class Session:
         self.wheres: list[tuple[Any, Any]] = []
         """(frame, requirement) of the network's own inputs."""
         self.nodes = 0
+        self.mistakes = 0
+        """Mistakes found, repeated ones counted."""
+        self.nested: dict[int, bool] = {}
+        """Whether there are loops inside of a loop, by the id of its node."""
+        self.weights: dict[int, tuple[int, list[Any]]] = {}
+        """Number of elements of lists of lists, by id."""
         self._ops: dict[Any, int] = {}
         self._facts: dict[Any, tuple[Shape, ...] | OpError] = {}
         self._sites: dict[Any, int] = {}
@@ -103,17 +111,41 @@ class Session:
         """Count iterations of loops, so that a loop without layers ends too."""
         self.steps += count
         if self.steps > self.limits.steps:
-            self.fail("E0704", f"more than {self.limits.steps:,} iterations", span)
+            self.exhausted_steps(span)
+
+    def exhausted_steps(self, at: Any) -> NoReturn:
+        """Report that loops have too many rounds, and end elaboration."""
+        self.exhausted(f"loops run for more than {self.limits.steps:,} rounds", at)
+
+    def exhausted_layers(self, at: Any) -> NoReturn:
+        """Report that the network is too large, and end elaboration."""
+        self.exhausted(f"the network has more than {self.limits.nodes:,} layers", at)
+
+    def exhausted(self, message: str, at: Any, help: str | None = None) -> NoReturn:
+        """Report E0704, and end elaboration: going on would only reach the same bound again."""
+        usual = "if it is meant to be so large, raise the budget with --max-nodes"
+        self.report("E0704", message, at, help=help or usual)
+        raise Exhausted
+
+    def weigh(self, items: list[Any], span: Span) -> list[Any]:
+        """A new list, refused where it holds too many elements, those of inner lists counted."""
+        weights = self.weights
+        weight = len(items)
+        for item in items:
+            if isinstance(item, list):
+                weight += weights.get(id(item), (len(item), item))[0]
+        if weight > len(items):
+            # The list stays in the table, so that its id stays its own.
+            weights[id(items)] = (weight, items)
+        if weight > self.limits.list_length:
+            what = f"a list of more than {self.limits.list_length:,} elements"
+            self.exhausted(what, span, "its inner lists are counted, too")
+        return items
 
     def spend(self, span: Span, count: int = 1) -> None:
         """Count layers before they are made."""
         if self.nodes + count > self.limits.nodes:
-            self.fail(
-                "E0704",
-                f"the network has more than {self.limits.nodes:,} layers",
-                span,
-                help="if it is meant to be so large, raise the budget with --max-nodes",
-            )
+            self.exhausted_layers(span)
         self.nodes += count
 
     # ------------------------------------------------------------------ reporting
@@ -123,6 +155,7 @@ class Session:
         first = next((label for label in labels if label is not None), None)
         at = first if isinstance(first, Span) else first[0] if first is not None else None
         notes = [*more.pop("notes", ()), *self.trace(at)]
+        self.mistakes += 1
         self.diagnostics.error(code, message, *labels, notes=notes, **more)
 
     def fail(self, code: str, message: str, *labels: Any, **more: Any) -> NoReturn:

@@ -13,6 +13,7 @@ from .arguments import operator_arguments
 from .body import Builder, poisoned, tensors
 from .calls import call_block
 from .expressions import Expressions
+from .foresight import foresee
 from .naming import LABEL, RESERVED, snake
 from .pyexpr import pyexpr
 from .values import POISON, Callable, Fail, Tensor, kind_of
@@ -265,6 +266,7 @@ class Stages(Expressions):
         """`fuse(a, b, ..., by=sum)` or `fuse(list, by=sum)`."""
         values: list[Any] = []
         spans: list[Span] = []
+        listed = False
         named: list[tree.Arg] = []
         for arg in node.args.items:
             if arg.name is not None:
@@ -274,6 +276,7 @@ class Stages(Expressions):
                 found = self.eval(arg.value)
             except Fail:
                 found = POISON
+            listed = listed or isinstance(found, (list, tuple))
             parts = list(found) if isinstance(found, (list, tuple)) else [found]
             values.extend(parts)
             spans.extend([arg.value.span] * len(parts))
@@ -292,10 +295,7 @@ class Stages(Expressions):
         if given.broken or any(v is POISON for v in values):
             self.excuse(values)
             return POISON
-        if len(values) < 2 and not any(
-            isinstance(a.value, (tree.ListExpr, tree.Comprehension, tree.Name))
-            for a in node.args.items
-        ):
+        if len(values) < 2 and not listed:
             self.excuse(values)
             self.session.fail(
                 "E0505",
@@ -391,7 +391,7 @@ class Stages(Expressions):
                 node.count.span,
                 help="`if n > 0 then ...` leaves a stage out",
             )
-        operators.foresee(self, node, count)
+        foresee(self, node, count, node.count.span)  # type: ignore[arg-type]
 
         def run(value: Any) -> Any:
             outer, scope = self.builder.iters, self.builder.body.scopes[self.builder.scope]
@@ -404,7 +404,10 @@ class Stages(Expressions):
                     self.builder.iters = (*outer, i)
                     if node.var:
                         self.env[node.var.name] = i
+                    before = self.session.mistakes
                     value = self.chain(node.stages, value)
+                    if self.session.mistakes > before:
+                        break  # each round would make the same mistakes again
             self.builder.iters = outer
             if node.var:
                 self.session.sites[scope.site].loop = (node.var.name,)
@@ -420,7 +423,10 @@ class Stages(Expressions):
                 for i in self.loop(node, node.targets, node.over):
                     self.builder.iters = (*outer, i)
                     scope.count = i + 1
+                    before = self.session.mistakes
                     value = self.chain(node.stages, value)
+                    if self.session.mistakes > before:
+                        break
             self.builder.iters = outer
             self.session.sites[scope.site].loop = tuple(_target_names(node.targets))
             return value

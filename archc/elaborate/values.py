@@ -15,6 +15,10 @@ class Fail(Exception):
     """Raised after a mistake was reported: what depends on it is unknown, and silent."""
 
 
+class Exhausted(Exception):
+    """Raised after a budget was used up and that was reported: elaboration ends, all of it."""
+
+
 class _Poison:
     """A value that is unknown because of a mistake that was reported. It spreads without a word."""
 
