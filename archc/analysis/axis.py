@@ -8,7 +8,8 @@ that are really there are tabulated, and beyond them the map goes on along its s
 
 Some units may see nothing (a transposed convolution whose kernel is smaller than its stride). They
 are marked in `blind`, and their ends are those of the nearest seeing units: lo of the next, hi of
-the last; so the rule for runs holds with them as well.
+the last; so the rule for runs holds with them as well. Where a path with blind units meets another, the
+ends may go back from a unit to the next; such an axis is *ragged*, and looks at every unit of a run.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Axis:
     instead of the phases, and q / p is the slope beyond them.
     """
 
-    __slots__ = ("blind", "gated", "hi", "lo", "p", "q", "step", "table")
+    __slots__ = ("blind", "gated", "hi", "lo", "p", "q", "ragged", "step", "table")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Axis:
         gated: bool = False,
         blind: Sequence[bool] | None = None,
         table: bool = False,
+        ragged: bool = False,
     ) -> None:
         self.p = p
         self.q = q
@@ -50,6 +52,7 @@ class Axis:
         self.gated = gated
         self.blind = blind
         self.table = table
+        self.ragged = ragged
 
     def __repr__(self) -> str:
         kind = "table " if self.table else ""
@@ -65,6 +68,16 @@ class Axis:
     def high(self, u: int) -> int:
         """hi(u), of the last seeing unit where u is blind."""
         return _at(self, self.hi, u)
+
+    def run(self, a: int, b: int) -> tuple[int, int]:
+        """What the units a..b see together; some of them must see something."""
+        if not self.ragged:
+            return self.low(a), self.high(b)
+        # What is a whole period further on lies further on.
+        n = max(len(self.lo), 1)
+        first = [u for u in range(a, min(b, a + n) + 1) if self.sees(u, u)]
+        last = [u for u in range(max(a, b - n), b + 1) if self.sees(u, u)]
+        return min(map(self.low, first)), max(map(self.high, last))
 
     def sees(self, a: int, b: int) -> bool:
         """Does any of the units a..b see anything?"""
@@ -96,7 +109,9 @@ class Axis:
         """The same interval, with the whole axis seen through a gate."""
         if self.gated:
             return self
-        return Axis(self.p, self.q, self.lo, self.hi, self.step, True, self.blind, self.table)
+        return Axis(
+            self.p, self.q, self.lo, self.hi, self.step, True, self.blind, self.table, self.ragged
+        )
 
 
 IDENTITY = Axis(1, 1, (0,), (0,))
@@ -142,11 +157,20 @@ def _build(
     if any(a > b for a, b in spans):
         blind = [a > b for a, b in spans]
         lo, hi = _fill(p, q, spans, blind, table)
-        return Axis(p, q, lo, hi, step, gated, blind, table)
+        return Axis(p, q, lo, hi, step, gated, blind, table, _goes_back(q, lo, hi, table))
     lo, hi = [a for a, _ in spans], [b for _, b in spans]
     if not table:
         p, q, lo, hi = _shorten(p, q, lo, hi)
-    return Axis(p, q, lo, hi, step, gated, None, table)
+    return Axis(p, q, lo, hi, step, gated, None, table, _goes_back(q, lo, hi, table))
+
+
+def _goes_back(q: int, lo: list[int], hi: list[int], table: bool) -> bool:
+    """Does an end decrease from a unit to the next?"""
+    for ends in (lo, hi):
+        following = ends[1:] if table else [*ends[1:], ends[0] + q]
+        if any(b < a for a, b in zip(ends, following, strict=False)):
+            return True
+    return False
 
 
 def _fill(
@@ -213,7 +237,7 @@ def compose(outer: Axis, inner: Axis, units: int) -> Axis:
         a, b = inner.low(u), inner.high(u)
         if inner.sees(u, u) and outer.sees(a, b):
             wide = wide or a < b
-            spans.append((outer.low(a), outer.high(b)))
+            spans.append(outer.run(a, b))
         else:
             spans.append((1, 0))
     step = max(outer.step, _gap(outer, inner.step)) if wide else outer.step
