@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from ..diagnostics import Diagnostic, Edit, Fix, Label
 from ..source import Source, Span
 from .tables import load
-from .tokens import Tokens, kinds_of_terminals
+from .tokens import MAX_REPORTS, Tokens, kinds_of_terminals
 
 MAX_NESTING = 100
 MAX_TARGETS = 32  # names looked through for the `=` of `a, b, c = ...`
@@ -105,9 +105,23 @@ class Arranger:
             if not self.old.first_on_line(token) and not self.ends_value(token - 1):
                 return False
             return self.text(token + 1) not in ("=", ":", ",", ")", "]", ".", "->")
-        if not self.old.first_on_line(token) or not assigns(self, token):
+        if not self.old.first_on_line(token) or (token and not self.ends_value(token - 1)):
             return False
-        return token == 0 or self.ends_value(token - 1)
+        return assigns(self, token) or self._heads_body(token)
+
+    def _heads_body(self, token: int) -> bool:
+        """Whether `for ... {` or `if ... {` stands at a token, and statements in its braces."""
+        if self.text(token) not in ("for", "if"):
+            return False
+        depth = 0
+        for later in range(token + 1, min(token + 1 + MAX_LOOK, len(self.old))):
+            text = self.text(later)
+            if text == "{" and depth == 0:
+                return assigns(self, later + 1) or self.text(later + 1) in STATEMENTS
+            if text in ("then", "->") or (later > token + 1 and self.old.first_on_line(later)):
+                return False
+            depth += (text in ("(", "[")) - (text in (")", "]"))
+        return False
 
     def ends_value(self, token: int) -> bool:
         return self.text(token) in ("", ")", "]", "}", "wrong", "true", "false", "block", "training")
@@ -115,20 +129,41 @@ class Arranger:
     # ------------------------------------------------------------------ the pass
 
     def arrange(self) -> Layout:
-        for token in range(len(self.old)):
+        kinds = self.old.kinds
+        plain = self._plain_kinds()
+        before_assignment = {self._sign("="), self._sign(","), self._sign(".")}
+        following = [*kinds[1:], load().end]
+        for token, kind in enumerate(kinds):
+            if kind in plain or (kind == self.name and following[token] not in before_assignment):
+                self._emit(token)
+            elif len(self.layout.reports) < MAX_REPORTS:
+                self._place(token)
+            else:
+                self.layout.skipped.append((self.old.starts[token], self.old.end))
+                break
+        self._close_all(self.old.end)
+        return self.layout
+
+    def _plain_kinds(self) -> frozenset[int]:
+        """Terminals that neither are brackets nor tell anything about them."""
+        telling = {*DECLARATIONS, *STATEMENTS, *_LEADS, *"()[]{}=", "for", "then"}
+        return frozenset(n for n in range(load().wrong + 1) if self.texts.get(n) not in telling) - {
+            self.name
+        }
+
+    def _place(self, token: int) -> None:
+        """Take a bracket or a token that tells something about brackets."""
+        text = self.text(token)
+        if text in ("(", "[", "{"):
+            self._open(token, text)
+        elif text in (")", "]", "}"):
+            self._close(token, text)
+        else:
             if self.stack:
                 self._boundary(token)
             self._missing_brace(token)
-            text = self.text(token)
-            if text in ("(", "[", "{"):
-                self._open(token, text)
-            elif text in (")", "]", "}"):
-                self._close(token, text)
-            else:
-                self._lead(token, text)
-                self._emit(token)
-        self._close_all(self.old.end)
-        return self.layout
+            self._lead(token, text)
+            self._emit(token)
 
     def _boundary(self, token: int) -> None:
         start = self.old.starts[token]
@@ -221,15 +256,19 @@ class Arranger:
 
     def _open(self, token: int, sign: str) -> None:
         start = self.old.starts[token]
+        if self.deep:
+            self.stack.append(Open(sign, -1, start, "stages" if sign == "{" else "items", 0))
+            self.leads.append(None)
+            return
         if sign == "{" and self._opens_body(token):
             lead = self.leads[-1]
             self._close_group(start)
             self.leads[-1] = lead or self.leads[-1]
         content = self._content(token) if sign == "{" else "items"
-        if len(self.stack) >= MAX_NESTING and not self.deep:
-            self._too_deep(start)
         added = -1
-        if not self.deep:
+        if len(self.stack) >= MAX_NESTING:
+            self._too_deep(start)
+        else:
             added = self._add(self.old.kinds[token], start, start + 1)
             self.layout.content[added] = content
         stray = sign == "{" and self.leads[-1] is None
@@ -395,7 +434,7 @@ class Arranger:
                 before = self.new.ends[-1]
                 self._pop(before, before)
         written = [body for body in bodies if self.source.text[body.start] == "{"]
-        if written and not deep:
+        if written and not deep and not (self.old.stopped and offset >= self.old.end):
             self._unclosed_bodies(written, offset)
         self.closed = len(self.new) - 1
         self.leads = [None]
@@ -404,7 +443,7 @@ class Arranger:
 
     def _unclosed(self, group: list[Open], offset: int) -> None:
         """Brackets that end nowhere; the statement around them is lost."""
-        if self.deep:
+        if self.deep or (self.old.stopped and offset >= self.old.end):
             return
         inner = group[-1]
         here = self._found(offset, "goes on here")

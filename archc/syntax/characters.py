@@ -24,6 +24,7 @@ LOOKALIKES = str.maketrans(
     "АВЕКМНОРСТХасеорхуіјѕԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧοιν",
     "ABEKMHOPCTXaceopxyijsdhqwABEZHIKMNOPTYXoiv",
 )
+MAX_EDITS = 1000  # places that one fix changes at most
 _WORD = re.compile(r"[\w\u0300-\u036f]+")
 _ASCII_WORD = re.compile(r"[A-Za-z0-9_]+")
 _FOREIGN = re.compile(r"[^\x00-\x7f\w\s]+")
@@ -52,9 +53,10 @@ def wrong_character(tokens: Tokens, position: int) -> int:
     if character in QUOTES and (close := _closing_quote(text, position, stop)) is not None:
         return _quoted(tokens, kinds, position, close)
     for length in (2, 1):
-        meant = MEANT.get(text[position : min(position + length, stop)])
+        end = min(position + length, stop)
+        meant = MEANT.get(text[position:end])
         if meant is not None:
-            return _meant(tokens, kinds, position, position + length, meant)
+            return _meant(tokens, kinds, position, end, meant)
     if character == ";":
         return _dropped(tokens, position, position + 1, "statements need no sign at their end")
     if character.isspace() or character in "\u200b\u2060\ufeff":
@@ -191,6 +193,8 @@ def _word(tokens: Tokens, kinds: Kinds, position: int) -> int:
 def finish(tokens: Tokens) -> None:
     """Report words and blanks outside ASCII, each once however often it occurs."""
     for text, places in tokens.foreign.items():
+        if tokens.stopped:
+            return
         if _WORD.fullmatch(text):
             meant, sure = _transcribed(text)
             foreign = next(c for c in text if not c.isascii())
@@ -202,9 +206,10 @@ def finish(tokens: Tokens) -> None:
             message = f"{describe(text)} is no blank of the language"
             help = "remove it" if not meant else "write an ordinary blank"
         at = places[0] + text.index(foreign)
-        edits = [Edit(Span(tokens.source, p, p + len(text)), meant) for p in places]
+        edits = [Edit(Span(tokens.source, p, p + len(text)), meant) for p in places[:MAX_EDITS]]
         notes = (f"it stands at {len(places):,} places",) if len(places) > 1 else ()
-        fixes = (Fix(help, tuple(edits), not meant.strip()),) if sure else ()
+        mended = sure and len(places) <= MAX_EDITS
+        fixes = (Fix(help, tuple(edits), not meant.strip()),) if mended else ()
         span = Span(tokens.source, at, at + 1)
         tokens.report(Diagnostic("E0103", message, (Label(span),), notes, help, fixes))
 
@@ -257,6 +262,8 @@ def hidden_characters(tokens: Tokens, start: int, end: int) -> bool:
     found = False
     for match in HIDDEN.finditer(tokens.source.text, start, end):
         found = True
+        if tokens.stopped:
+            break
         span = Span(tokens.source, match.start(), match.end())
         tokens.report(
             Diagnostic(

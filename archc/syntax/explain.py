@@ -83,7 +83,7 @@ class Situation:
     def shown(self, token: int) -> str:
         """A token as it is called in a message."""
         tokens = self.layout.tokens
-        if token >= len(tokens):
+        if not 0 <= token < len(tokens):
             return "the end" if self.content == "expression" else "the end of the text"
         text = tokens.source.text[tokens.starts[token] : tokens.ends[token]]
         if not text:
@@ -178,7 +178,7 @@ def _no_keyword(s: Situation) -> Said | None:
     if s.content in ("settings", "expression"):
         return None
     meant = OTHERS.get(name) or closest(name, words)
-    if meant not in words or (s.begun_by_name and s.text(s.token) in ("->", ":", "=", ".", ",")):
+    if meant is None or meant not in words or (s.begun_by_name and s.text(s.token) in ("->", ":", "=", ".", ",")):
         return None
     if s.begun_by_name and s.text(s.token) == "(" and name not in OTHERS:
         return None
@@ -274,10 +274,13 @@ def _unlike_signs(s: Situation) -> Said | None:
         meant, why = "=", "a value is named with `=`"
     else:
         return None
-    return s.say(
-        s.token, f"`{found}` where `{meant}` is due", why, f"write `{meant}`",
-        fixes=s.replace(s.token, meant),
-    )  # fmt: skip
+    message = f"`{found}` where `{meant}` is due"
+    edit = Edit(s.span(s.token), meant)
+    if meant == ":":  # a label's colon touches it
+        start = s.span(s.token - 1).end
+        edit = Edit(Span(edit.span.source, start, edit.span.end), meant)
+    fix = Fix(f"write `{meant}`", (edit,))
+    return s.say(s.token, message, why, fix.title, fixes=(fix,))
 
 
 def _untyped(s: Situation) -> Said | None:
@@ -473,6 +476,8 @@ def _braces(s: Situation) -> Said | None:
 
 
 def _any(s: Situation) -> Said:
+    if not len(s.layout.tokens):
+        return s.say(s.token, "nothing where a value is due", "a value is expected here")
     shown = s.shown(s.token)
     due = expectation(s.expected)
     before = s.shown(s.token - 1) if s.token else ""

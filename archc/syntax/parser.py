@@ -19,6 +19,11 @@ from .tables import ABSENT, SPREAD, load
 from .tokens import Tokens, scan
 
 
+# More states than any text within MAX_NESTING needs: prefix operators and chains of `else` pile up
+# before their nesting can be counted.
+MAX_STATES = 20 * MAX_NESTING
+
+
 class Rejected(Exception):
     """The text cannot be parsed."""
 
@@ -107,6 +112,11 @@ class Driver:
                     raise Rejected
                 token = watcher.stuck(self, token)
             elif action >= 0:
+                if len(states) > MAX_STATES:
+                    if watcher is None:
+                        raise Rejected
+                    token = watcher.too_deep(self, token, starts[token], ends[token])
+                    continue
                 if watcher is not None and not watcher.shifting(self, token):
                     token = watcher.stuck(self, token)
                     continue

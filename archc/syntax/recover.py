@@ -19,7 +19,7 @@ from .build import Builder, Parts
 from .docs import Docs
 from .explain import Situation, explain
 from .literals import BracesError, split_braces
-from .parser import Driver, Lost, Rejected, parse_plain
+from .parser import MAX_STATES, Driver, Lost, Rejected, parse_plain
 from .tables import load
 from .tokens import MAX_REPORTS, Tokens, kinds_of_terminals, scan
 
@@ -43,6 +43,7 @@ class Recovery:
         self.texts = {n: text for text, n in load().literals.items()}
         self.name = kinds_of_terminals().name
         self.start = "start"
+        self.stopped = len(reports) >= MAX_REPORTS  # the end of the text is not its end
         # Reports of unexpected text, each with the number of its statement in `own` (the ranges of
         # text that belong to a lost statement but to no body in it), and whether `{` could stand.
         self.unexpected: list[tuple[Diagnostic, int, bool]] = []
@@ -64,7 +65,7 @@ class Recovery:
 
     def run_skipped(self) -> None:
         """Parse the bodies that were stepped over, for the mistakes in them."""
-        while self.bodies and len(self.reports) < MAX_REPORTS:
+        while self.bodies and len(self.unexpected) < MAX_REPORTS:
             brace = self.bodies.popleft()
             self.run(self.layout.content[brace], brace, self.layout.match[brace] + 1)
 
@@ -96,7 +97,7 @@ class Recovery:
         if not self._silent(token):
             base = self._base(driver, body)
             listed = driver.values[base - 2] if self._listed(driver, body) else []
-            content = "top" if body == ROOT else self.layout.content[body]
+            content: str = "top" if body == ROOT else self.layout.content[body]
             if self.start == "expr":
                 content = "expression"
             said = explain(Situation(driver, self.layout, token, base, content, listed))
@@ -127,17 +128,20 @@ class Recovery:
             message = f"this is nested more than {MAX_NESTING} deep"
             help = "name a part of it: a value, a const or a block of its own"
             self._report(Diagnostic("E0105", message, (Label(span),), (), help))
-        return self._resume(driver, token)
+        body = self._body(token)
+        while self.heights.get(body, 0) > MAX_STATES // 2:
+            body = self._body(body)
+        return self._resume(driver, token, body=body)
 
     def _report(self, diagnostic: Diagnostic) -> None:
         self.reports.append(diagnostic)
-        if len(self.reports) >= 2 * MAX_REPORTS:
+        if len(self.unexpected) >= MAX_REPORTS:
             raise Rejected
 
     def _silent(self, token: int) -> bool:
         """Whether a mistake here was reported already: a wrong token, a bracket without an end."""
         if token >= len(self.tokens):
-            return False
+            return self.stopped
         if self.tokens.kinds[token] == load().wrong:
             return True
         if self.tokens.starts[token] in self.layout.cut:
@@ -172,11 +176,14 @@ class Recovery:
         """How many states stand below the statement that the parser is in."""
         return self.heights.get(body, 1) + self._listed(driver, body)
 
-    def _resume(self, driver: Driver, token: int, drop_previous: bool = False) -> int:
-        """Forget the statement around a token; the token to go on at."""
+    def _resume(
+        self, driver: Driver, token: int, drop_previous: bool = False, body: int | None = None
+    ) -> int:
+        """Forget the statement around a token, in its body or an outer one; where to go on."""
         if self.start == "expr":
             raise Rejected
-        body = self._body(token)
+        if body is None:
+            body = self._body(token)
         base = self._base(driver, body)
         tokens = self.tokens
         here = tokens.starts[token] if token < len(tokens) else tokens.end
@@ -209,12 +216,14 @@ class Recovery:
         """Drop reports of unexpected text that a bracket of the same statement explains, and of
         braces that close nothing behind a place where one should have been opened."""
         brackets = sorted(r.labels[0].span.start for r in self.layout.reports)
+        deep = [r.labels[0].span.start for r in self.layout.reports if r.code == "E0105"]
         dropped: set[int] = set()
         for diagnostic, statement, lacks_brace in self.unexpected:
             ranges = self.own[statement] if statement < len(self.own) else []
             start = diagnostic.labels[0].span.start
+            whole = (ranges[0][0], ranges[-1][1]) if ranges else (0, 0)
             ranges = [*ranges, (start, start + 1)]
-            if any(bisect_left(brackets, a) < bisect_left(brackets, b) for a, b in ranges):
+            if any(whole[0] <= place <= whole[1] for place in deep) or any(bisect_left(brackets, a) < bisect_left(brackets, b) for a, b in ranges):
                 dropped.add(id(diagnostic))
             elif lacks_brace:
                 dropped.update(self._closes_nothing(start))
@@ -233,9 +242,12 @@ class Recovery:
         layout = self.layout
         content = "top" if body == ROOT else layout.content[body]
         closing = layout.match[body] if body != ROOT else len(self.tokens)
+        stuck = token
         while token < closing:
-            if layout.parent[token] == body and self._begins(token, content):
-                return token
+            if layout.parent[token] == body:
+                named = content in ("top", "body") and token > stuck
+                if self._begins(token, content) or (named and self._misspelt(token)):
+                    return token
             partner = layout.match.get(token, -1)
             if partner > token:
                 if layout.content[token] in BODIES:
@@ -253,8 +265,8 @@ class Recovery:
             return text in DECLARATIONS or text == "default"
         if content == "claims":
             return text == "expect"
-        if self._assigns(token):
-            return self._text(token - 1) not in (",", ".")
+        if self._text(token - 1) not in (",", ".") and self._assigns(token):
+            return True
         if content == "settings":
             return False
         if text in ("for", "if"):
@@ -262,6 +274,14 @@ class Recovery:
         return text in STATEMENTS and (
             self.tokens.first_on_line(token) or self._text(token - 1) not in _CONTINUED
         )
+
+    def _misspelt(self, token: int) -> bool:
+        """Two names at the start of a line: the first was meant for a keyword."""
+        tokens = self.tokens
+        if token + 1 >= len(tokens) or not tokens.first_on_line(token):
+            return False
+        names = tokens.kinds[token] == self.name == tokens.kinds[token + 1]
+        return names and not tokens.first_on_line(token + 1)
 
     def _text(self, token: int) -> str:
         if 0 <= token < len(self.tokens):
@@ -323,6 +343,7 @@ def explain_expression(tokens: Tokens, reports: list[Diagnostic]) -> None:
     reports += tokens.reports + layout.reports
     recovery = Recovery(layout, reports)
     recovery.run("expr", 0, len(layout.tokens))
+    recovery.without_consequences()
     if len(reports) == before:
         raise AssertionError("an expression was rejected without a reason")
 
@@ -342,9 +363,11 @@ def parse_broken(source: Source, tokens: Tokens, diagnostics: Diagnostics) -> tr
         recovery.run_skipped()
         recovery.without_consequences()
         broken = lost_names(tokens, recovery.skipped)
+        if len(reports) >= MAX_REPORTS:
+            broken |= {"*"}
     elif not reports:
         end = Span(source, len(source.text), len(source.text))
-        help = "archc new NAME starts a file with a network that checks"
+        help = "`archc new` starts a file with a network that checks"
         reports.append(Diagnostic("E0107", "the file declares nothing", (Label(end),), (), help))
     _hand_over(reports, diagnostics)
     before = tokens.starts[0] if len(tokens) else len(source.text)

@@ -108,7 +108,7 @@ def generate(grammar: str) -> dict[str, Any]:
         start=list(STARTS),
         maybe_placeholders=True,
     )
-    table: Any = lark.parser.parser._parse_table  # type: ignore[attr-defined]
+    table: Any = lark.parser.parser._parse_table
     # The order in which a lexer must try them: the longest possible match first.
     terminals = sorted(
         lark.terminals,
@@ -119,21 +119,20 @@ def generate(grammar: str) -> dict[str, Any]:
     origins: dict[str, int] = {}
     for rule in lark.rules:
         origins.setdefault(str(rule.origin.name), len(origins))
-    rule_numbers = {id(rule): i for i, rule in enumerate(lark.rules)}
-    rule_numbers_by_value = {rule: i for i, rule in enumerate(lark.rules)}
+    rule_numbers = {rule: i for i, rule in enumerate(lark.rules)}
 
+    order = _order(table.states, [table.start_states[name] for name in STARTS])
     actions: list[list[int]] = []
     gotos: list[list[int]] = []
-    for state in range(len(table.states)):
+    for state in order:
         row, goto = [], []
         for symbol, (kind, target) in sorted(table.states[state].items()):
             if symbol in origins:
-                goto += [origins[symbol], target]
+                goto += [origins[symbol], order[target]]
             elif kind is Shift:
-                row += [numbers[symbol], target]
+                row += [numbers[symbol], order[target]]
             else:
-                number = rule_numbers.get(id(target), rule_numbers_by_value[target])
-                row += [numbers[symbol], ~number]
+                row += [numbers[symbol], ~rule_numbers[target]]
         actions.append(row)
         gotos.append(goto)
     return {
@@ -150,10 +149,25 @@ def generate(grammar: str) -> dict[str, Any]:
         "actions": actions,
         "gotos": gotos,
         "starts": {
-            name: [first, table.end_states[name]] for name, first in table.start_states.items()
+            name: [order[table.start_states[name]], order[table.end_states[name]]]
+            for name in STARTS
         },
         "lists": [n for name, n in origins.items() if name.startswith(LISTS)],
     }
+
+
+def _order(states: dict[int, Any], firsts: list[int]) -> dict[int, int]:
+    """States in the order in which they are reached: Lark's own numbers differ from run to run."""
+    from lark.parsers.lalr_analysis import Shift
+
+    order: dict[int, int] = {}
+    waiting = list(firsts)
+    for state in waiting:
+        if state not in order:
+            order[state] = len(order)
+            row = sorted(states[state].items())
+            waiting += [target for _, (kind, target) in row if kind is Shift]
+    return order
 
 
 def _rule(rule: Any, origin: int) -> list[Any]:

@@ -32,6 +32,7 @@ class Tokens:
         self.comments: list[tuple[int, int]] = []
         self.renamed: dict[int, str] = {}  # start of a token -> the text that was meant
         self.reports: list[Diagnostic] = []  # characters, numbers and strings that are wrong
+        self.stopped = False  # too many reports: the rest of the text was not looked at
         self.foreign: dict[str, list[int]] = {}  # words and blanks outside ASCII -> where
 
     def add(self, kind: int, start: int, end: int, meant: str | None = None) -> None:
@@ -46,8 +47,8 @@ class Tokens:
         del self.kinds[-1], self.starts[-1], self.ends[-1]
 
     def report(self, diagnostic: Diagnostic) -> None:
-        if len(self.reports) < MAX_REPORTS:
-            self.reports.append(diagnostic)
+        self.reports.append(diagnostic)
+        self.stopped = len(self.reports) >= MAX_REPORTS
 
     def name(self, token: int) -> str:
         """The text of a token, or what it was meant to be."""
@@ -131,6 +132,8 @@ def scan(source: Source, start: int = 0, end: int | None = None) -> Tokens:
     while position < stop:
         match = match_at(text, position, stop)
         if match is None:
+            if tokens.stopped:
+                break
             position = _wrong_character(tokens, position)
             continue
         after = match.end()
@@ -140,7 +143,7 @@ def scan(source: Source, start: int = 0, end: int | None = None) -> Tokens:
         elif kind in kinds.ignored:
             if kind == kinds.comment:
                 tokens.comments.append((position, after))
-                if hidden:
+                if hidden and not tokens.stopped:
                     _hidden(tokens, position, after)
             position = after
             continue
