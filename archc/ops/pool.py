@@ -95,6 +95,14 @@ class Pool(Op):
         )
         return self.pad == "same" and moving and any(w.extent != 1 for w in axes)
 
+    def _before(self, axes: tuple[Window, ...], x: Shape) -> bool:
+        """Must the border be there before the pool, because PyTorch's pool cannot put it there?"""
+        if not any(w.lo or w.hi for w in axes):
+            return False
+        if any(w.lo != w.hi or (w.dilation > 1 and w.lo > w.kernel // 2) for w in axes):
+            return True
+        return bool(_small(axes, x))
+
     def _windows(self, x: Shape) -> tuple[Window, ...]:
         return windows(self, x, *self._window(x), ceil=self.ceil)
 
@@ -124,10 +132,15 @@ class Pool(Op):
                 text = "a border that differs between the sides must count in averages"
                 raise OpError("E0312", text, "count_pad")
         for w in axes:
-            if max(w.lo, w.hi) > w.extent // 2:
+            # So that every window has a tap inside.
+            most = w.dilation * (w.kernel // 2)
+            if max(w.lo, w.hi) > most:
                 text = f"`pad` may be at most half of the window, not {max(w.lo, w.hi)}"
-                note = f"{w.extent} / 2 = {w.extent // 2}" + (", rounded" if w.extent % 2 else "")
-                raise OpError("E0408", text, "pad", (note,))
+                steps = f"{w.dilation}·" if w.dilation > 1 else ""
+                raise OpError("E0408", text, "pad", (f"{steps}⌊{w.kernel} / 2⌋ = {most}",))
+            if self.ceil and w.lo > w.kernel // 2:
+                text = "a border of more than half of the window's taps cannot go with `ceil`"
+                raise OpError("E0312", text, "ceil", (f"{w.lo}, more than {w.kernel // 2}",))
 
     def torch(self, *xs: Shape) -> Torch:
         x = xs[0]
@@ -147,14 +160,13 @@ class Pool(Op):
         return self._windowed(x)
 
     def remembers(self, x: Shape) -> bool:
-        """A max pool with a window whose border is the same on both sides. (With another border,
-        PyTorch would count positions in the padded input.)"""
+        """A max pool with a window whose border is the same on both sides, and its own. (With
+        another border, PyTorch would count positions in the padded input.)"""
         if self.by != "max" or self.kernel == "global" or self.to is not None:
             return False
-        kernel, stride, dilation = self._window(x)
-        if self.pad == "same" and set(stride) != {1}:
+        if self.pad == "same" and any(w.stride != 1 for w in self._windows(x)):
             return False
-        return even(sides(self, x, kernel, stride, dilation))
+        return not self._before(self._windows(x), x)
 
     def torch_positions(self, *xs: Shape) -> Torch:
         """As `torch`, but the result is a pair: the maxima, and where they were (for `unpool`).
@@ -178,7 +190,7 @@ class Pool(Op):
             return self._sum1d(kernel[0], stride[0], pads)
         kwargs: dict[str, Any] = {} if stride == kernel else {"stride": square(stride)}
         border: tuple[int, ...] = ()
-        if not even(pads) or (_small(axes, x) and any(map(any, pads))):
+        if self._before(axes, x):
             border = flat(pads)
         elif any(lo for lo, _ in pads):
             kwargs["padding"] = square(tuple(lo for lo, _ in pads))

@@ -77,6 +77,8 @@ POOL: list[Case] = [
 ] + [
     *_per_rank("pool", {"kernel": 3, "stride": 2, "dilation": 2, "pad": 1}),
     *_per_rank("pool", {"kernel": 3, "stride": 2, "dilation": 2, "pad": "same"}),
+    *_per_rank("pool", {"kernel": 3, "stride": 1, "dilation": 2, "pad": "half"}),
+    *_per_rank("pool", {"kernel": 3, "stride": 1, "dilation": 2, "pad": "same"}),
     ("pool", {"kernel": 3, "stride": 2, "pad": 1, "by": "avg", "count_pad": False}, [S2]),
     ("pool", {"kernel": 3, "stride": 2, "pad": "same", "by": "avg", "count_pad": True}, [S2]),
     ("pool", {"to": (4, 5)}, [S2]),
