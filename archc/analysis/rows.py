@@ -158,18 +158,28 @@ class Walker:
         if not place.names:
             body = self.graph.bodies[place.index]
             place.names.update(zip(input_values(body), place.feeds, strict=True))
-        known = place.names.get(value)
-        if known is None:
-            known = place.names[value] = self._makers(place, value)
-        return known
+        body = self.graph.bodies[place.index]
+        todo = [value]  # a chain may have any number of calls: no recursion along it
+        while todo:
+            v = todo[-1]
+            if v not in place.names:
+                node = body.nodes[body.values[v].node]
+                missing = [u for u in node.inputs if u not in place.names and node.op < 0]
+                if missing:
+                    todo.extend(missing)
+                    continue
+                place.names[v] = self._makers(place, v)
+            todo.pop()
+        return place.names[value]
 
     def _makers(self, place: Place, value: int) -> list[str]:
+        """The same for a result of a node, the makers of whose inputs are known if it is a call."""
         body = self.graph.bodies[place.index]
         made = body.values[value]
         node = body.nodes[made.node]
         if node.op >= 0:
             return [join(place.path, node.name)]
-        given = [self.feeds(place, v) for v in node.inputs]
+        given = [place.names[v] for v in node.inputs]
         inner = Place(node.body, join(place.path, node.name), given, [], False)
         return self.feeds(inner, output_values(self.graph.bodies[node.body])[made.port])
 
