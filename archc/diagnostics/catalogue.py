@@ -1,4 +1,4 @@
-"""Every code that archc can print, with its title and severity. Each has a page in `docs/errors/`."""
+"""Every code that archc can print: its title and severity. Each has a page in `docs/errors/`."""
 
 from __future__ import annotations
 

@@ -108,7 +108,9 @@ class Diagnostics:
 
 def shortened(text: str) -> str:
     """A message in which no name or number is longer than a line."""
-    return text if len(text) < 200 else re.sub(r"([^\s`]{60})[^\s`]{40,}([^\s`]{12})", r"\1...\2", text)
+    if len(text) < 200:
+        return text
+    return re.sub(r"([^\s`]{60})[^\s`]{40,}([^\s`]{12})", r"\1...\2", text)
 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:

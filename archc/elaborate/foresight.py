@@ -134,7 +134,9 @@ class _Foresight:
         if isinstance(stage, tree.IfStage):
             taken = self.value(stage.test, changing)
             chosen = stage.yes if taken else stage.no
-            return NOTHING if not isinstance(taken, bool) or chosen is None else self.stage(chosen, changing)
+            if not isinstance(taken, bool) or chosen is None:
+                return NOTHING
+            return self.stage(chosen, changing)
         return self.stages(stage.stages, changing)
 
     def loop(self, node: Any, over: tree.Expr, changing: Names) -> Least:

@@ -11,6 +11,7 @@ from ..source import Source, Span
 from ..syntax import parse, tree
 from ..syntax.load import read
 from .arguments import block_arguments, typed
+from .body import poisoned
 from .expressions import Expressions
 from .session import Limits, Session
 from .values import POISON, Callable, Exhausted, Fail, kind_of
@@ -80,6 +81,7 @@ class Unit:
             self._consts[name] = _WORKING
             try:
                 value = Constants(session, self).eval(decl.value)
+                value = POISON if poisoned(value) else value
             except (Fail, Exhausted):
                 value = POISON
             self._consts[name] = value
@@ -175,7 +177,7 @@ class Unit:
         """The network that a variant is made of, and the arguments that it fixes."""
         chain = self.variants(decl, session)
         bound: dict[str, Any] = {}
-        for (variant, at), (_, owner) in zip(chain, chain[1:], strict=False):
+        for variant, at in chain[:-1]:
             params = chain[-1][0].params
             name = variant.base[-1].name
             args = variant.args.items if variant.args else ()
@@ -206,7 +208,7 @@ class Unit:
                     "E0703",
                     f"variant `{first.name.name}` is made of itself",
                     (first.name.span, path if len(circle) > 1 else ""),
-                    help="one of them is a network with a body: `network Name { input ... output ... }`",
+                    help="one of them must be a network with a body of its own",
                 )
             chain.append((base, owner.home(name.name)))
         return chain
@@ -319,11 +321,14 @@ class Loader:
                 help=f"give it another name, such as `{name.name.title().replace('_', '')}`",
             )
             return
-        unit.declared[key] = decl
-        self.declare_inside(decl)
+        if self.sound_inside(decl):
+            unit.declared[key] = decl
+        else:
+            unit.broken.add(name.name)
 
-    def declare_inside(self, decl: Any) -> None:
-        """Parameters and inputs: names of their own each, and inputs outside of loops."""
+    def sound_inside(self, decl: Any) -> bool:
+        """Have parameters and inputs names of their own, and do inputs stand outside of loops?"""
+        before = len(self.diagnostics)
         seen: dict[str, Span] = {}
         inputs = [s for s in getattr(decl, "body", ()) if isinstance(s, tree.Input)]
         for entry in (*(getattr(decl, "params", None) or ()), *inputs):
@@ -351,6 +356,7 @@ class Loader:
                     )
                 elif isinstance(inner, (tree.For, tree.If)):
                     pending.append(inner)
+        return len(self.diagnostics) == before
 
     def file_default(self, unit: Unit, decl: tree.Default, first: Any, session: Session) -> None:
         from .frame import default_values
@@ -417,7 +423,8 @@ class Loader:
                     span,
                     help=f"did you mean `std.{meant}`?"
                     if meant
-                    else f"there is {', '.join('std.' + h for h in have)}; a file of yours goes in quotes",
+                    else f"there is {', '.join('std.' + h for h in have)}; "
+                    "a file of yours goes in quotes",
                 )
             name, root = "std/" + "/".join(parts[1:]) + ".arch", STD
         else:
