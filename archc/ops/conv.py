@@ -92,12 +92,12 @@ class Conv(Initialized):
         name = f"nn.Conv{rank}d"
         extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
         if self.pad == "same" and set(stride) != {1} and set(extents) != {1}:
-            from .helpers import same_conv
+            from .window_helpers import same_conv
 
             helper = same_conv(rank)
             name, helpers = helper.name, (helper, *helpers)
         elif not even(pads):
-            from .helpers import pad_conv
+            from .window_helpers import pad_conv
 
             helper = pad_conv(rank)
             name, helpers = helper.name, (helper, *helpers)
@@ -218,7 +218,7 @@ class ConvTranspose(Initialized):
             kwargs["dilation"] = square(dilation)
         name = f"nn.ConvTranspose{len(kernel)}d"
         if not even(cut):
-            from .helpers import crop_conv_transpose
+            from .window_helpers import crop_conv_transpose
 
             helper = crop_conv_transpose(len(kernel))
             name, helpers = helper.name, (helper, *helpers)
@@ -271,7 +271,7 @@ class LocallyConnected(Initialized):
         self.check_starts(xs[0])
 
     def torch(self, *xs: Shape) -> Torch:
-        from .helpers import LOCALLY_CONNECTED
+        from .window_helpers import LOCALLY_CONNECTED
 
         x = xs[0]
         axes = self.axes(x)

@@ -146,7 +146,7 @@ class Pool(Op):
         x = xs[0]
         rank = len(x) - 1
         if self.kernel == "global" and self.by == "sum":
-            from .helpers import GLOBAL_SUM
+            from .window_helpers import GLOBAL_SUM
 
             function: Any = Method(
                 Input(), "sum", (), {"dim": tuple(range(2, rank + 2)), "keepdim": True}
@@ -233,7 +233,7 @@ class Pool(Op):
     def _same(
         self, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
     ) -> Torch:
-        from .helpers import same_pool
+        from .window_helpers import same_pool
 
         helper = same_pool(self.by, len(kernel), self.counts_pad)
         kwargs: dict[str, Any] = {"stride": stride}
@@ -243,7 +243,7 @@ class Pool(Op):
         return Torch(module, helpers=(helper,))
 
     def _sum1d(self, kernel: int, stride: int, pads: Sides) -> Torch:
-        from .helpers import SUM_POOL_1D
+        from .window_helpers import SUM_POOL_1D
 
         kwargs: dict[str, Any] = {} if stride == kernel else {"stride": stride}
         if any(pads[0]):
@@ -380,7 +380,7 @@ class RoiAlign(Op):
             raise OpError("E0408", text, "boxes")
 
     def torch(self, *xs: Shape) -> Torch:
-        from .helpers import ROI_ALIGN
+        from .window_helpers import ROI_ALIGN
 
         kwargs = {"stride": self.stride} | ({} if self.samples == 2 else {"samples": self.samples})
         function = Call(ROI_ALIGN.name, (Input(0), Input(1), self.to), kwargs)
