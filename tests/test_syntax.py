@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from archc.diagnostics import Diagnostics
 from archc.source import Source, Span
 from archc.syntax import parse, parse_expr, read, tree
-from archc.syntax.brackets import MAX_NESTING
+from archc.syntax.build import MAX_NESTING
 from archc.syntax.tables import STORED, generate, grammar_path
 
 SPECS = sorted((Path(__file__).parents[1] / "specs").glob("*.arch"))
@@ -79,8 +79,8 @@ def _children(node: tree.Node) -> Iterator[tree.Node]:
 
 
 def test_stored_tables_are_those_of_the_grammar() -> None:
-    fresh = generate(grammar_path().read_text(encoding="utf-8"))
-    assert json.loads(STORED.read_bytes()) == fresh, "run: python -m archc.syntax"
+    fresh = generate(Path(grammar_path()).read_text(encoding="utf-8"))
+    assert json.loads(Path(STORED).read_bytes()) == fresh, "run: python -m archc.syntax"
 
 
 # ---------------------------------------------------------------------------- values

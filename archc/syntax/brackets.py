@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple
 
 from ..diagnostics import Diagnostic, Edit, Fix, Label
 from ..source import Source, Span
+from .build import MAX_NESTING
 from .tables import load
 from .tokens import MAX_REPORTS, Tokens, kinds_of_terminals
 
-MAX_NESTING = 100
 MAX_TARGETS = 32  # names looked through for the `=` of `a, b, c = ...`
 MAX_LOOK = 400  # tokens looked through for the partner of a bracket
 

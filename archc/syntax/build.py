@@ -7,7 +7,7 @@ the token list; helper rules that match nothing give None. Rules for lists retur
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..source import Source, Span
 from . import tree
@@ -15,13 +15,10 @@ from .docs import Docs
 from .literals import number_value
 from .tokens import Tokens
 
-# Rules that put one level of nesting around their children.
-NESTING = frozenset(
-    "negation neg pow index call attr ternary list comprehension list_type label apply group repeat"
-    " for_stage skip via_stage if_stage if_stmt for_stmt".split()
-)
+MAX_NESTING = 100
 
-Parts = tuple[str | tree.Expr, ...]
+if TYPE_CHECKING:
+    Parts = tuple[str | tree.Expr, ...]
 
 
 class Builder:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..diagnostics import Diagnostic, Edit, Fix, Label, closest
 from ..source import Span
 from .brackets import DECLARATIONS, STATEMENTS, Layout
-from .parser import Driver, reductions
+from .parser import Driver
 from .tables import load
 from .tokens import kinds_of_terminals
 
@@ -151,7 +151,7 @@ class Situation:
 
 def _accepted(states: list[int], kind: int) -> bool:
     """Whether a terminal can be shifted after the reductions that it permits."""
-    actions, gotos, rules = load().actions, load().gotos, reductions()
+    actions, gotos, rules = load().actions, load().gotos, load().rules
     below = len(states)
     top: list[int] = []
     while True:

@@ -6,17 +6,18 @@ parsed again with brackets arranged and recovery (`recover.py`), which is where 
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..source import Source
 from . import tree
-from .brackets import MAX_NESTING
-from .build import NESTING, Builder, Parts
+from .build import MAX_NESTING, Builder
 from .docs import Docs
 from .literals import BracesError, split_braces
-from .tables import ABSENT, SPREAD, load
+from .tables import ABSENT, SPREAD, Rule, load
 from .tokens import Tokens, scan
+
+if TYPE_CHECKING:
+    from .build import Parts
 
 
 # More states than any text within MAX_NESTING needs: prefix operators and chains of `else` pile up
@@ -32,52 +33,28 @@ class Lost(Exception):
     """An action failed and has reported why."""
 
 
-class Reduction(NamedTuple):
-    """A rule as the driver applies it."""
-
-    size: int
-    origin: int
-    method: str  # of Builder; "" to pass a value on, or to collect a list
-    passes: bool
-    nests: bool
-    grows: bool  # a list helper that starts with its own list
-    plain: bool  # every child is taken as it is, in order
-    template: tuple[int, ...]
-
-
-@cache
-def reductions() -> tuple[Reduction, ...]:
-    made = []
-    for rule in load().rules:
-        whole = rule.template == tuple(range(rule.size))
-        grows = not rule.passes and rule.action == "" and rule.template[0] == SPREAD
-        template = rule.template[1:] if grows else rule.template
-        nests = rule.action in NESTING or (rule.passes and rule.size > 1)
-        made.append(
-            Reduction(
-                rule.size, rule.origin, rule.action, rule.passes, nests, grows, whole, template
-            )
-        )
-    return tuple(made)
-
-
-class Watcher(Protocol):
-    """What recovery needs to know and may change."""
+class Watcher:
+    """What recovery needs to know and may change; every method answers with a token to go on at."""
 
     def shifting(self, driver: Driver, token: int) -> bool:
-        """Before a token is shifted; False if it must not stand here."""
+        """Before a token is shifted: False if it must not stand here."""
+        raise NotImplementedError
 
     def shifted(self, driver: Driver, token: int) -> None:
         """After a token was shifted."""
+        raise NotImplementedError
 
     def stuck(self, driver: Driver, token: int) -> int:
-        """No action for a token: the token to go on at, with the stacks changed. Or Rejected."""
+        """No action for a token: change the stacks, or raise Rejected."""
+        raise NotImplementedError
 
     def lost(self, driver: Driver, token: int) -> int:
         """An action failed before a token was reached: as `stuck`, but reported already."""
+        raise NotImplementedError
 
     def too_deep(self, driver: Driver, token: int, start: int, end: int) -> int:
-        """A node from `start` to `end` is nested too deeply: as `stuck`."""
+        """What stands from `start` to `end` is nested too deeply: as `stuck`."""
+        raise NotImplementedError
 
 
 class Driver:
@@ -97,7 +74,7 @@ class Driver:
     def run(self, start: str, first: int, stop: int) -> Any:
         """The value of the tokens from `first` to `stop`. Raises Rejected."""
         tables = load()
-        actions, gotos, rules = tables.actions, tables.gotos, reductions()
+        actions, gotos, rules = tables.actions, tables.gotos, tables.rules
         initial, accepting = tables.starts[start]
         states = self.states = [initial]
         end = tables.end
@@ -138,7 +115,7 @@ class Driver:
                 if kind == end and states[-1] == accepting:
                     return self.values[-1]
 
-    def _reduce(self, rule: Reduction, gotos: tuple[dict[int, int], ...], token: int) -> int:
+    def _reduce(self, rule: Rule, gotos: tuple[dict[int, int], ...], token: int) -> int:
         """Replace the symbols of a rule by its value; the token to go on at."""
         size = rule.size
         begins, ends, depths, values = self.begins, self.ends, self.depths, self.values
@@ -168,7 +145,7 @@ class Driver:
         depths.append(depth)
         return token
 
-    def _value(self, rule: Reduction, begin: int, end: int) -> Any:
+    def _value(self, rule: Rule, begin: int, end: int) -> Any:
         values = self.values
         base = len(values) - rule.size
         if rule.plain:
@@ -195,7 +172,7 @@ class Driver:
     def settle(self, kind: int, token: int) -> None:
         """Reduce as if a terminal of a kind came next: what is complete becomes a value."""
         tables = load()
-        rules = reductions()
+        rules = tables.rules
         while True:
             action = tables.actions[self.states[-1]].get(kind)
             if action is None or action >= 0:

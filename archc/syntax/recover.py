@@ -9,24 +9,27 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..diagnostics import Diagnostic, Diagnostics, Label, TooManyErrors
 from ..source import Source, Span
 from . import tree
-from .brackets import BODIES, DECLARATIONS, MAX_NESTING, STATEMENTS, Content, Layout, arrange
-from .build import Builder, Parts
+from .brackets import BODIES, DECLARATIONS, STATEMENTS, Content, Layout, arrange
+from .build import MAX_NESTING, Builder
 from .docs import Docs
 from .explain import Situation, explain
 from .literals import BracesError, split_braces
-from .parser import MAX_STATES, Driver, Lost, Rejected, parse_plain
+from .parser import MAX_STATES, Driver, Lost, Rejected, Watcher, parse_plain
 from .tables import load
 from .tokens import MAX_REPORTS, Tokens, kinds_of_terminals, scan
+
+if TYPE_CHECKING:
+    from .build import Parts
 
 ROOT = -1  # stands for the token that opens the whole text
 
 
-class Recovery:
+class Recovery(Watcher):
     """Watches a driver: names what it is stuck on and says where to go on."""
 
     def __init__(self, layout: Layout, reports: list[Diagnostic]) -> None:

@@ -9,12 +9,12 @@ memory. `python -m archc.syntax` writes the file again.
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
-HERE = Path(__file__).parent
-STORED = HERE / "arch.json"
+HERE = os.path.dirname(__file__)
+STORED = os.path.join(HERE, "arch.json")
 
 # Items of a rule's template that are no plain child: an absent option, a list to be spread.
 ABSENT = -1
@@ -24,14 +24,27 @@ STARTS = ("start", "expr", "body", "claims", "settings")
 LISTS = tuple(f"__{name}_star_" for name in STARTS)
 
 
-class Rule(NamedTuple):
-    """One production. `template` says which symbols become the action's arguments."""
+# Rules that put one level of nesting around their children.
+NESTING = frozenset(
+    (
+        *("negation", "neg", "pow", "index", "call", "attr", "ternary", "list", "comprehension"),
+        *("list_type", "label", "apply", "group", "repeat", "for_stage", "skip", "via_stage"),
+        *("if_stage", "if_stmt", "for_stmt"),
+    )
+)
 
-    action: str  # "" for helper rules that collect a list
-    origin: int
+
+class Rule(NamedTuple):
+    """One production, as the driver applies it."""
+
     size: int
-    passes: bool  # a single argument is the value
-    template: tuple[int, ...]
+    origin: int
+    method: str  # of Builder; "" to pass a value on, or to collect a list
+    passes: bool  # the only argument is the value
+    nests: bool
+    grows: bool  # a list that starts with the list so far
+    plain: bool  # every child is an argument, in order
+    template: tuple[int, ...]  # which children are arguments, see ABSENT and SPREAD
 
 
 class Tables(NamedTuple):
@@ -59,18 +72,25 @@ class Tables(NamedTuple):
         return len(self.terminals) + 1
 
 
-def grammar_path() -> Path:
+def grammar_path() -> str:
     """The grammar inside an installed package, else beside the package in a checkout."""
-    inside = HERE.parent / "grammars" / "arch.lark"
-    return inside if inside.exists() else HERE.parents[1] / "grammars" / "arch.lark"
+    inside = os.path.join(HERE, os.pardir, "grammars", "arch.lark")
+    beside = os.path.join(HERE, os.pardir, os.pardir, "grammars", "arch.lark")
+    return inside if os.path.exists(inside) else beside
+
+
+def _grammar() -> str:
+    with open(grammar_path(), encoding="utf-8") as file:
+        return file.read()
 
 
 @cache
 def load() -> Tables:
     """The tables of the grammar as it is now."""
-    grammar = grammar_path().read_text(encoding="utf-8")
+    grammar = _grammar()
     try:
-        raw = json.loads(STORED.read_bytes())
+        with open(STORED, "rb") as file:
+            raw = json.loads(file.read())
     except (OSError, ValueError):
         raw = {}
     if raw.get("grammar") != grammar:
@@ -84,15 +104,22 @@ def _decode(raw: dict[str, Any]) -> Tables:
         patterns=tuple(raw["patterns"]),
         literals=raw["literals"],
         ignored=frozenset(raw["ignored"]),
-        rules=tuple(
-            Rule(action, origin, size, passes, tuple(template))
-            for action, origin, size, passes, template in raw["rules"]
-        ),
+        rules=tuple([_decoded_rule(*rule) for rule in raw["rules"]]),
         actions=tuple([dict(zip(row[::2], row[1::2], strict=True)) for row in raw["actions"]]),
         gotos=tuple([dict(zip(row[::2], row[1::2], strict=True)) for row in raw["gotos"]]),
         starts={name: (first, last) for name, (first, last) in raw["starts"].items()},
         lists=frozenset(raw["lists"]),
     )
+
+
+def _decoded_rule(
+    action: str, origin: int, size: int, passes: bool, template: list[int]
+) -> Rule:
+    plain = template == list(range(size))
+    grows = not passes and not action and template[0] == SPREAD
+    nests = action in NESTING or (passes and size > 1)
+    kept = tuple(template[1:] if grows else template)
+    return Rule(size, origin, action, passes, nests, grows, plain, kept)
 
 
 def generate(grammar: str) -> dict[str, Any]:
@@ -195,5 +222,6 @@ def _rule(rule: Any, origin: int) -> list[Any]:
 
 def store() -> None:
     """Write the stored file again."""
-    raw = generate(grammar_path().read_text(encoding="utf-8"))
-    STORED.write_text(json.dumps(raw, separators=(",", ":")) + "\n", encoding="utf-8")
+    text = json.dumps(generate(_grammar()), separators=(",", ":"))
+    with open(STORED, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
