@@ -27,7 +27,7 @@ demo: $(READY) ## check, build, draw and train LeNet-5 on real images
 	$(BIN)/archc check specs/lenet5.arch
 	$(BIN)/archc build specs/lenet5.arch -o $(DEMO) --emit model,svg,png,json
 	rm -rf $(DEMO)/run
-	$(BIN)/archc train specs/lenet5.arch --recipe demo -o $(DEMO)/run
+	$(ONE) $(BIN)/archc train specs/lenet5.arch --recipe demo -o $(DEMO)/run
 	@echo
 	@echo "Look at:"
 	@echo "  $(DEMO)/lenet5.png           the diagram"
