@@ -117,6 +117,8 @@ class ClassBuilder:
         doc = "" if self.main else docstring(self.units[0].doc)
         text = [f"class {self.name}({base}):", *doc.splitlines()]
         text += [""] if doc else []
+        if body[0].startswith("    def "):  # there is nothing to construct
+            head = []
         return Made(self.name, self.numbers, self.params, [*text, *head, *body], self.helpers)
 
     # ------------------------------------------------------------------ bodies
@@ -133,7 +135,9 @@ class ClassBuilder:
         return lines([*self._locals(hoists), Entry("", made)])
 
     def _module(self, program: Program) -> list[str]:
+        self.places: dict[tuple[bool, ...], list[int]] = {}
         for merged in _all_steps(program):
+            self.places.setdefault(merged.present, []).append(merged.first.site)
             for step in merged.steps:
                 if step is not None:
                     self._note_helpers(step.layer)
@@ -151,8 +155,8 @@ class ClassBuilder:
                 raise EmitError(f"`{name}` is a label and a parameter that forward needs")
             self.solver.used.setdefault(name)
             stored.append(Entry(f"self.{name} = ", Raw(name)))
-        init = ["        super().__init__()", *lines([*stored, *entries])]
-        return [*init, "", *text]
+        made = lines([*stored, *entries])
+        return [*(["        super().__init__()", *made, ""] if made else []), *text]
 
     def slot(
         self, steps: Sequence[Step | None], optional: bool, hoists: list[Hoist], level: Level
@@ -269,11 +273,11 @@ class ClassBuilder:
         return Apply(name, tuple(args), tuple(kwargs))
 
     def _init_test(self, present: tuple[bool, ...]) -> str:
-        return self.solver.condition(present, self._tests())
+        return self.solver.condition(present, self._tests(present))
 
     def test(self, level: Level, present: tuple[bool, ...]) -> str:
         """A condition of forward."""
-        text = level.solver.condition(present, self._tests())
+        text = level.solver.condition(present, self._tests(present))
         made = self.stored(Raw(text))
         assert isinstance(made, Raw)
         return made.text
@@ -290,13 +294,27 @@ class ClassBuilder:
 
         return replace(e, swap)
 
-    def _tests(self) -> list[str]:
-        found: dict[str, None] = {}
+    def _tests(self, present: tuple[bool, ...]) -> list[str]:
+        """The source's conditions, first those that stand around the steps in question."""
+        opposite = tuple(not p for p in present)
+        sites = [*self.places.get(present, ()), *self.places.get(opposite, ())]
+        found: dict[str, bool] = {}
         for unit in self.units:
             for choice in unit.choices:
                 if choice.test:
-                    found.setdefault(normal(renamed(choice.test, self.names)))
-        return list(found)
+                    text = normal(renamed(choice.test, self.names))
+                    around = any(self._holds(choice.site, site) for site in sites)
+                    found[text] = found.get(text, False) or around
+        return sorted(found, key=lambda text: not found[text])
+
+    def _holds(self, outer: int, inner: int) -> bool:
+        """Does one place in the source lie within another?"""
+        a, b = self.context.graph.sites[outer], self.context.graph.sites[inner]
+        return (
+            a.file == b.file
+            and (a.line, a.column) <= (b.line, b.column)
+            and (b.end_line, b.end_column) <= (a.end_line, a.end_column)
+        )
 
     def _note_helpers(self, layer: Layer) -> None:
         if isinstance(layer, Leaf):

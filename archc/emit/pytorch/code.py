@@ -169,9 +169,14 @@ def _func(e: Apply) -> str:
 
 def flat_args(e: Apply) -> list[str]:
     """Arguments of a call, each on one line."""
-    if len(e.args) == 1 and not e.kwargs and isinstance(e.args[0], Gen):
-        return [flat(e.args[0])]
+    if len(e.args) == 1 and not e.kwargs and _is_bare(e.args[0]):
+        return [flat(e.args[0])[1:-1]]
     return [*map(flat, e.args), *(f"{k}={flat(v)}" for k, v in e.kwargs)]
+
+
+def _is_bare(e: Expr) -> bool:
+    """A generator that is the only argument needs no parentheses of its own."""
+    return isinstance(e, Gen) and e.brackets == "()"
 
 
 def literal(value: Any) -> str:
@@ -231,11 +236,10 @@ def _brackets(
     if not parts:
         return [f"{pad}{head}{tail}"]
     inner = " " * (indent + STEP)
-    joined = ", ".join(name + flat(value) for name, value in parts)
+    joined = ", ".join(flat_args(e) if isinstance(e, Apply) else map(flat, e.items))
     if isinstance(e, Apply) and len(inner + joined) <= WIDTH:
         return [f"{pad}{head}", inner + joined, f"{pad}{tail}"]
-    if isinstance(e, Apply) and len(parts) == 1 and isinstance(parts[0][1], Gen):
-        gen = parts[0][1]
+    if isinstance(e, Apply) and len(parts) == 1 and isinstance(gen := parts[0][1], Gen) and _is_bare(gen):
         lines = [*layout(gen.item, indent + STEP), *layout(gen.over, indent + STEP, f"for {gen.target} in ")]
         return [f"{pad}{head}", *lines, f"{pad}{tail}"]
     lines = [line for name, value in parts for line in layout(value, indent + STEP, name, ",")]
@@ -246,6 +250,9 @@ def _infix(e: Infix, indent: int, prefix: str, suffix: str) -> list[str]:
     """A long sum: in parentheses on the right of `=` or `return`, bare as an argument."""
     pad = " " * indent
     bare = prefix == "" and suffix in ("", ",")
+    whole = " " * (indent + STEP) + flat(e)
+    if not bare and len(whole) <= WIDTH:
+        return [f"{pad}{prefix}(", whole, f"{pad}){suffix}"]
     inner = indent if bare else indent + STEP
     lines: list[str] = []
     for n, arg in enumerate(e.args):

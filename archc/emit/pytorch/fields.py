@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .code import Apply, Expr, Lit, Raw, Seq, flat, layout
+from .lists import module_list
 from .errors import EmitError
 from .templates import Mismatch, fill
 from .names import child_key, is_attribute, is_reserved, variable
@@ -181,7 +182,7 @@ def _container(
         made[child_key(key)] = value
     if is_listed(slot):
         size = max(map(int, made)) + 1
-        return Apply("nn.ModuleList", (Seq(tuple(made.get(str(n), IDENTITY) for n in range(size))),))
+        return module_list([made.get(str(n), IDENTITY) for n in range(size)])
     pairs = tuple(Seq((Lit(key), value), "()") for key, value in made.items())
     return Apply("nn.ModuleDict", (Apply("OrderedDict", (Seq(pairs),)),))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...graph import Tree
-from .code import WIDTH, Apply, Expr, Raw, Seq, flat, layout
+from .code import WIDTH, Apply, Expr, Infix, Raw, Seq, flat, layout
 from .frames import Frame, Stmt, example
 from .naming import Namer
 from .solve import ABSENT
@@ -86,7 +86,7 @@ class Printer:
         self, stmt: Stmt, value: Expr, one: str, shape: str, indent: int, prefix: str
     ) -> list[str]:
         """A line that is too long: broken if that reads well, otherwise split into several."""
-        join = isinstance(value, Apply) and value.func in ("torch.cat", "torch.stack")
+        join = _is_join(value)
         if join:
             made = layout(value, indent, prefix)
             if len(made) == 3 and len(made[-1] + shape) <= WIDTH:
@@ -102,6 +102,15 @@ class Printer:
         if len(made) > 1 and len(made[-1] + shape) <= WIDTH:
             made[-1] += shape
         return made
+
+
+def _is_join(value: Expr) -> bool:
+    """A join of several values, which reads well with all of them on a line of their own."""
+    if isinstance(value, Apply) and value.func in ("torch.cat", "torch.stack"):
+        return True
+    if isinstance(value, Apply) and len(value.args) == 1 and not value.kwargs:
+        return isinstance(value.args[0], Infix)
+    return isinstance(value, Infix)
 
 
 def _bare(value: Expr) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ...graph import Tree
-from .code import Apply, Arg, Attr, Expr, Infix, Item, Lit, Raw, Seq, Use
+from .code import Apply, Arg, Attr, Expr, Gen, Infix, Item, Lit, Raw, Seq, Use
 from .merge import Key, Merged, Phi, Program, Ref, RefTree, Rolled, Val, form, refs
-from .templates import Mismatch, fill
+from .templates import Mismatch, fill, replace
 from .units import Leaf
 
 _LIGHT = {"norm", "activation", "regularize"}
@@ -227,7 +227,7 @@ class Frame:
             self._loop(n, merged.rolled)
             return
         parts = [self._argument(tree, where) for tree in merged.takes]
-        value = fill(self.calls[n], [p.expr for p in parts], Raw(""))
+        value = self._gathered(fill(self.calls[n], [p.expr for p in parts], Raw("")))
         inlined = [s for p in parts for s in p.steps]
         depth = 1 + max((p.depth for p in parts), default=0)
         light = self._is_light(n) and all(p.light for p in parts)
@@ -243,6 +243,21 @@ class Frame:
         self._add(
             Stmt("assign", self, targets, value, where, (), n, inlined, aux, shape=self._shape(n))
         )
+
+    def _gathered(self, e: Expr) -> Expr:
+        """`[xs[0], xs[1]]` is `xs`, if it has no more elements."""
+
+        def swap(part: Expr) -> Expr | None:
+            if not isinstance(part, Seq) or not part.items or not isinstance(part.items[0], Item):
+                return None
+            use = part.items[0].on
+            if not isinstance(use, Use) or use.ref[0] != self.number:
+                return None
+            tree = self.result_tree(use.ref[1], use.ref[2])
+            size = len(tree) if isinstance(tree, list) else -1
+            return use if part.items == tuple(Item(use, Lit(n)) for n in range(size)) else None
+
+        return replace(e, swap)
 
     def key(self, step: int, result: int) -> Key:
         return (self.number, step, result)
@@ -329,8 +344,20 @@ class Frame:
                 inner._add(Stmt("assign", inner, [self.key(n, k)], made.expr, inlined=made.steps))
         for k, end in zip(carried, ends, strict=False):
             inner._hand_on(k, end.value, later=[e.value for e in ends[: len(carried)]])
+        if len(inner.stmts) == 1 and inner.stmts[0].kind == "call" and not carried:
+            self._comprehension(inner.stmts[0], header)
+            return
         self.stmts += inner.stmts
         self._add(Stmt("end", self))
+
+    def _comprehension(self, append: Stmt, header: Header) -> None:
+        """A loop that does nothing but fill a list is a comprehension."""
+        self.stmts.pop()  # the loop's head
+        first = self.stmts[-1]
+        assert isinstance(append.value, Apply)
+        first.value = Gen(append.value.args[0], header.variable, header.over, "[]")
+        first.name = ""
+        first.inlined = append.inlined
 
     def _element(self, inner: Frame, k: int, row: list[Ref], header: Header) -> None:
         """An input that is the next element of a list."""
