@@ -39,9 +39,12 @@ def report_of(figures: dict[str, Any]) -> Report:
     return report
 
 
-def field_at(report: Report, label: str) -> ReceptiveField | None:
-    """What the units that leave a label see; `output`: the last output of inference."""
+def field_at(report: Report, label: str | None) -> ReceptiveField | None:
+    """What the units that leave a label see; `output`: the last output of inference; None: the last
+    layer whose units do not see everything."""
     body = report.graph.main
+    if label is None:
+        return report.local_field[1] if report.local_field else None
     if label == "output":
         end = [out for out in body.outputs if not out.training][-1]
         value = leaves(end.value)[-1]
