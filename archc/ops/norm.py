@@ -176,6 +176,9 @@ class GroupNorm(Norm):
         if channels % self.groups:
             text = f"{int(channels)} channels do not divide into {self.groups} groups"
             raise undivided("groups", text, channels, self.groups)
+        if channels == self.groups and all(n == 1 for n in xs[0][1:]):
+            text = "`groupnorm` of one unit per group has no variance"
+            raise OpError("E0408", text, "groups", help="use `layernorm` or fewer groups there")
 
     def torch(self, *xs: Shape) -> Torch:
         x = xs[0]
