@@ -172,9 +172,8 @@ def test_every_declaration() -> None:
         "recipe fast for A { epochs = 2 loss.aux = [0.3, cross_entropy()] }\n"
     )
     kinds = [type(d).__name__ for d in file.declarations]
-    assert kinds == (
-        "Use Use Default Const Const Block Block Network Variant Variant Recipe".split()
-    )
+    declared = "Use Use Default Const Const Block Block Network Variant Variant Recipe"
+    assert " ".join(kinds) == declared
     use, used_file, _, function, number, stage, block, network, variant, plain, recipe = (
         file.declarations
     )
@@ -320,7 +319,10 @@ MISTAKES: dict[str, tuple[str, list[tuple[str, int, int]]]] = {
         "network A {\n  input x\n  }\n  output x\n}\nconst b = 1\n",
         [("E0102", 5, 1)],
     ),
-    "brace of a stage open": (body("  x = image -> repeat 3 { relu", "  y = x"), [("E0102", 3, 25)]),
+    "brace of a stage open": (
+        body("  x = image -> repeat 3 { relu", "  y = x"),
+        [("E0102", 3, 25)],
+    ),
     "brace in a string": (body('  x = image -> "a{n": relu'), [("E0102", 3, 18)]),
     "brace closed in a string": (body('  x = image -> "an}": relu'), [("E0102", 3, 19)]),
     "bad interpolation": (body('  x = image -> "a{n + }": relu'), [("E0101", 3, 21)]),
@@ -489,11 +491,12 @@ def test_settings_that_are_no_expression(text: str, code: str) -> None:
 
 # ---------------------------------------------------------------------------- any text
 
-WORDS = (
-    'network block recipe use const default input output expect share for if else then repeat skip '
-    'via in as when training where not and or true ( ) [ ] { } , : = -> . .. ... + - ** == ~= x y '
+VOCABULARY = (
+    "network block recipe use const default input output expect share for if else then repeat skip "
+    "via in as when training where not and or true ( ) [ ] { } , : = -> . .. ... + - ** == ~= x y "
     'conv 3 0.5 4G "a" "a{i}" "b{" " # ; @ é “ \x00 12ab'
-).split(" ")
+)
+WORDS = VOCABULARY.split(" ")
 
 
 def always_read(text: str) -> None:

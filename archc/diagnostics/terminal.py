@@ -1,7 +1,7 @@
-"""Diagnostics as people read them: the code, the message, the lines with what is wrong there, help.
+"""Diagnostics as people read them: the code, the message, the lines with what is wrong, help.
 
-Colour is the caller's decision (NO_COLOR and pipes are known there). Nothing of a source reaches the
-terminal that could steer it.
+Colour is the caller's decision (NO_COLOR and pipes are known there). Nothing of a source reaches
+the terminal that could steer it.
 """
 
 from __future__ import annotations

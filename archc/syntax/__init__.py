@@ -7,7 +7,7 @@ from ..source import Source
 from . import tree
 from .load import MAX_BYTES, read
 from .parser import Rejected, parse_plain
-from .tokens import Tokens, scan
+from .tokens import scan
 
 __all__ = ["MAX_BYTES", "parse", "parse_expr", "read"]
 

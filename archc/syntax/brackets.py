@@ -7,25 +7,26 @@ begins that cannot stand inside them; so a missing one costs its own statement o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
-
-from ..diagnostics import Diagnostic, Edit, Fix, Label
-from ..source import Source, Span
+from ..diagnostics import Diagnostic
+from ..source import Source
 from .build import MAX_NESTING
+from .layout import (
+    BODIES,
+    PARTNER,
+    Content,
+    Layout,
+    Open,
+    closes_nothing,
+    missing_brace,
+    too_deep,
+    unclosed,
+    unclosed_bodies,
+    wrong_partner,
+)
 from .tables import load
-from .tokens import MAX_REPORTS, Tokens, kinds_of_terminals
+from .tokens import MAX_REPORTS, Tokens
+from .view import DECLARATIONS, MAX_LOOK, STATEMENTS, View
 
-MAX_TARGETS = 32  # names looked through for the `=` of `a, b, c = ...`
-MAX_LOOK = 400  # tokens looked through for the partner of a bracket
-
-# What a brace holds; parentheses and square brackets hold "items".
-Content = Literal["body", "claims", "settings", "stages", "items"]
-BODIES = frozenset({"body", "claims", "settings"})
-PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
-
-DECLARATIONS = ("network", "use", "const", "recipe", "block")
-STATEMENTS = ("input", "output", "expect", "share", "default")
 _LEADS: dict[str, Content] = {
     "network": "body", "block": "body", "recipe": "settings", "repeat": "stages", "skip": "stages",
     "if": "body", "else": "body",
@@ -34,34 +35,11 @@ _BEHIND_STAGES = frozenset(("->", "via"))
 _BEFORE_STAGE = frozenset(("->", "(", ":", "then", "else", "=", "via"))
 
 
-class Open(NamedTuple):
-    """A bracket that is open."""
-
-    sign: str
-    token: int  # in the new list; -1 where tokens are left out
-    start: int  # offset
-    content: Content
-    column: int  # of the first token on its line
-    stray: bool = False  # a brace without a header
-
-
-@dataclass
-class Layout:
-    """Tokens with balanced brackets, and how they nest."""
-
-    tokens: Tokens
-    match: dict[int, int] = field(default_factory=dict)  # opening <-> closing token
-    parent: list[int] = field(default_factory=list)  # innermost opening token around each, or -1
-    content: dict[int, Content] = field(default_factory=dict)  # of each opening token
-    reports: list[Diagnostic] = field(default_factory=list)
-    skipped: list[tuple[int, int]] = field(default_factory=list)  # ranges of text left out
-    cut: list[int] = field(default_factory=list)  # offsets of bodies that end too early
-
-
-class Arranger:
+class Arranger(View):
     """One pass over the tokens with a stack of open brackets."""
 
     def __init__(self, tokens: Tokens) -> None:
+        super().__init__(tokens)
         self.old = tokens
         self.source: Source = tokens.source
         new = Tokens(tokens.source, tokens.end)
@@ -78,53 +56,6 @@ class Arranger:
         self.debts: dict[str, int] = {}
         self.deep = False
         self.indents: dict[int, int] = {}  # line -> blanks before its first token
-        self.texts = {n: text for text, n in load().literals.items()}
-        self.texts[load().wrong] = "wrong"
-        self.name = kinds_of_terminals().name
-
-    # ------------------------------------------------------------------ looking around
-
-    def text(self, token: int) -> str:
-        """The keyword or sign that an old token is; "" for names, numbers, strings, the ends."""
-        if 0 <= token < len(self.old):
-            return self.texts.get(self.old.kinds[token], "")
-        return ""
-
-    def is_name(self, token: int) -> bool:
-        return 0 <= token < len(self.old) and self.old.kinds[token] == self.name
-
-    def is_declaration(self, token: int) -> bool:
-        """`network X`, `use "..."`, `block X`: not the `block` that is a type or a label."""
-        if self.text(token) not in DECLARATIONS:
-            return False
-        return self.is_name(token + 1) or self.text(token) == "use"
-
-    def is_statement(self, token: int) -> bool:
-        """Whether a statement begins that cannot stand in parentheses or among stages."""
-        if self.text(token) in STATEMENTS:
-            if not self.old.first_on_line(token) and not self.ends_value(token - 1):
-                return False
-            return self.text(token + 1) not in ("=", ":", ",", ")", "]", ".", "->")
-        if not self.old.first_on_line(token) or (token and not self.ends_value(token - 1)):
-            return False
-        return assigns(self, token) or self._heads_body(token)
-
-    def _heads_body(self, token: int) -> bool:
-        """Whether `for ... {` or `if ... {` stands at a token, and statements in its braces."""
-        if self.text(token) not in ("for", "if"):
-            return False
-        depth = 0
-        for later in range(token + 1, min(token + 1 + MAX_LOOK, len(self.old))):
-            text = self.text(later)
-            if text == "{" and depth == 0:
-                return assigns(self, later + 1) or self.text(later + 1) in STATEMENTS
-            if text in ("then", "->") or (later > token + 1 and self.old.first_on_line(later)):
-                return False
-            depth += (text in ("(", "[")) - (text in (")", "]"))
-        return False
-
-    def ends_value(self, token: int) -> bool:
-        return self.text(token) in ("", ")", "]", "}", "wrong", "true", "false", "block", "training")
 
     # ------------------------------------------------------------------ the pass
 
@@ -168,11 +99,12 @@ class Arranger:
     def _boundary(self, token: int) -> None:
         start = self.old.starts[token]
         if self.is_declaration(token):
-            if self.source.position(start)[1] <= self.column and self.old.first_on_line(token):
+            if self.source.position(start)[1] <= self.column and self.first_on_line(token):
                 self._close_all(start)
         elif self.stack[-1].content not in BODIES and self.is_statement(token):
             # `by=concat)` on a line of its own, without the comma before it, is an argument.
-            if not (self.is_name(token) and self._closed_later(token, self.stack[-1].sign)):
+            argument = self.is_name(token) and self._closed_later(token, self.stack[-1].sign)
+            if not argument:
                 self._close_group(start)
 
     def _missing_brace(self, token: int) -> None:
@@ -182,27 +114,15 @@ class Arranger:
             return
         if self.stack and self.stack[-1].content not in BODIES:
             return
-        starts = assigns(self, token) if lead == "settings" else self.is_statement(token)
+        starts = self.assigns(token) if lead == "settings" else self.is_statement(token)
         start = self.old.starts[token]
-        if not starts or not self.old.first_on_line(token):
+        if not starts or not self.first_on_line(token):
             return
         header = self.old.starts[self.header]
         if self._indentation(start) <= self._indentation(header):
             return
+        self._report(missing_brace(self.old, token, self.header))
         before = self.old.ends[token - 1]
-        edit = Edit(Span(self.source, before, before), " {")
-        span = Span(self.source, start, self.old.ends[token])
-        keyword = Span(self.source, header, self.old.ends[self.header])
-        self.layout.reports.append(
-            Diagnostic(
-                "E0101",
-                f"`{{` is missing behind `{keyword.text}`",
-                (Label(span, "a statement begins without it"), Label(keyword, "its body")),
-                (),
-                "the statements of a body stand between `{` and `}`",
-                (Fix("insert `{`", (edit,)),),
-            )
-        )
         added = self._add(self._sign("{"), before, before)
         self.layout.content[added] = lead
         self.stack.append(Open("{", added, before, lead, self._indentation(header)))
@@ -219,7 +139,7 @@ class Arranger:
             top = self.stack[-1] if self.stack else None
             inside = top is not None and top.content not in BODIES
             listed = inside and top is not None and top.sign == "["
-            joined = self.ends_value(token - 1) and not self.old.first_on_line(token)
+            joined = self.ends_value(token - 1) and not self.first_on_line(token)
             if self.leads[-1] != "settings":
                 stage = (inside and not listed) or joined or before in _BEFORE_STAGE
                 self._lead_by(token, "stages" if stage and not listed else "body")
@@ -287,8 +207,8 @@ class Arranger:
         while height and self.stack[height - 1].content == "items":
             height -= 1
         follows = self.text(token + 1)
-        ends_line = token + 1 >= len(self.old) or self.old.first_on_line(token + 1)
-        starts = ends_line or follows in ("}", *STATEMENTS) or assigns(self, token + 1)
+        ends_line = token + 1 >= len(self.old) or self.first_on_line(token + 1)
+        starts = ends_line or follows in ("}", *STATEMENTS) or self.assigns(token + 1)
         return self.leads[height] in BODIES and starts
 
     def _content(self, token: int) -> Content:
@@ -300,7 +220,7 @@ class Arranger:
         if self.stack and self.stack[-1].content != "body":
             return self.stack[-1].content
         follows = self.text(token + 1)
-        if not self.stack or follows in STATEMENTS or assigns(self, token + 1):
+        if not self.stack or follows in STATEMENTS or self.assigns(token + 1):
             return "body"
         return "body" if self.is_name(token + 1) and self.is_name(token + 2) else "stages"
 
@@ -318,15 +238,7 @@ class Arranger:
         self._add(load().wrong, start, start)
         self.deep = True
         self.layout.skipped.append((start, start))
-        self.layout.reports.append(
-            Diagnostic(
-                "E0105",
-                f"brackets are nested more than {MAX_NESTING} deep",
-                (Label(Span(self.source, start, start + 1), "the first that is too deep"),),
-                (),
-                "name a part of it: a value, a const or a block of its own",
-            )
-        )
+        self._report(too_deep(self.source, start))
 
     # ------------------------------------------------------------------ closing
 
@@ -346,10 +258,10 @@ class Arranger:
             self._truncate(wanted + 1, start)
         top = self.stack[-1]
         if top.sign != PARTNER[sign]:
-            self._wrong_partner(top, start, sign)
+            self._report(wrong_partner(self.old, top, start, sign))
         if sign == "}" == PARTNER[top.sign] and self.suspect is None:
             column = self.source.position(start)[1] - 1
-            if top.stray or (column < top.column and self.old.first_on_line(token)):
+            if top.stray or (column < top.column and self.first_on_line(token)):
                 self.suspect = (top, start)
         self._pop(start, start + 1)
         if sign == "}" and not self.stack:
@@ -370,7 +282,7 @@ class Arranger:
             if self.stack[place].sign == PARTNER[sign]:
                 outer_line = self.source.position(self.stack[place].start)[0]
                 plain = all(opened.content == "items" for opened in self.stack[place:])
-                if plain or outer_line == self._line(token) or self.old.first_on_line(token):
+                if plain or outer_line == self._line(token) or self.first_on_line(token):
                     return place
                 # `conv(3}` in a body of several lines, `{ conv(3)) }` in a group of several
                 return last if meant else place if sign == "}" and not later else None
@@ -435,101 +347,35 @@ class Arranger:
                 self._pop(before, before)
         written = [body for body in bodies if self.source.text[body.start] == "{"]
         if written and not deep and not (self.old.stopped and offset >= self.old.end):
-            self._unclosed_bodies(written, offset)
+            self._report(unclosed_bodies(self.old, written, offset, self.suspect))
         self.closed = len(self.new) - 1
         self.leads = [None]
 
     # ------------------------------------------------------------------ reports
 
+    def _report(self, diagnostic: Diagnostic) -> None:
+        self.layout.reports.append(diagnostic)
+
     def _unclosed(self, group: list[Open], offset: int) -> None:
         """Brackets that end nowhere; the statement around them is lost."""
         if self.deep or (self.old.stopped and offset >= self.old.end):
             return
-        inner = group[-1]
-        here = self._found(offset, "goes on here")
-        labels = [Label(Span(self.source, inner.start, inner.start + 1), "never closed"), here]
-        labels += [
-            Label(Span(self.source, o.start, o.start + 1), "nor this one") for o in group[-2:-5:-1]
-        ]
-        self.layout.reports.append(
-            Diagnostic(
-                "E0102",
-                f"`{inner.sign}` is not closed",
-                tuple(labels),
-                (),
-                f"close it with `{PARTNER[inner.sign]}`",
-            )
-        )
+        self._report(unclosed(self.old, group, offset))
         before = self.new.ends[-1]
         self._add(load().wrong, before, before)
-
-    def _found(self, offset: int, text: str) -> Label:
-        """A label on the token at an offset, or at the end of the text."""
-        if offset >= self.old.end:
-            last = self.old.ends[-1]
-            return Label(Span(self.source, last, last), "the text ends here")
-        end = offset + 1
-        while end < self.old.end and self.source.text[end].isalnum():
-            end += 1
-        return Label(Span(self.source, offset, end), text)
-
-    def _unclosed_bodies(self, bodies: list[Open], offset: int) -> None:
-        # Rather one that no keyword leads to, else the outermost.
-        opened = next((body for body in bodies if body.stray), bodies[0])
-        labels: list[Label] = []
-        if self.suspect is not None and self.suspect[0].start > bodies[0].start:
-            opened, closing = self.suspect
-            if not opened.stray:
-                span = Span(self.source, closing, closing + 1)
-                text = "this one closes it, but is indented for an outer one"
-                labels.append(Label(span, text))
-        labels.insert(0, Label(Span(self.source, opened.start, opened.start + 1), "never closed"))
-        labels.append(self._found(offset, "the next declaration begins here"))
-        self.layout.reports.append(
-            Diagnostic("E0102", "`{` is not closed", tuple(labels), (), "close it with `}`")
-        )
-
-    def _wrong_partner(self, top: Open, start: int, sign: str) -> None:
-        meant = PARTNER[top.sign]
-        span = Span(self.source, start, start + 1)
-        self.layout.reports.append(
-            Diagnostic(
-                "E0102",
-                f"`{top.sign}` is closed by `{sign}`",
-                (
-                    Label(span, f"should be `{meant}`"),
-                    Label(Span(self.source, top.start, top.start + 1), "opened here"),
-                ),
-                (),
-                f"write `{meant}`",
-                (Fix(f"write `{meant}`", (Edit(span, meant),)),),
-            )
-        )
 
     def _stray(self, token: int, sign: str) -> None:
         """A closing bracket that closes nothing is left out."""
         start = self.old.starts[token]
-        span = Span(self.source, start, start + 1)
-        labels = [Label(span, "nothing is open here that it could close")]
+        earlier = None
         if sign == "}" and not self.stack and self.closed >= 0:
             self._cut_off(start)
-            earlier = self.new.starts[self.closed]
-            if self.source.text[earlier] == "}":
-                place = Span(self.source, earlier, earlier + 1)
-                labels.append(Label(place, "the declaration was closed here"))
+            place = self.new.starts[self.closed]
+            earlier = place if self.source.text[place] == "}" else None
         if self.debts.get(sign, 0):
             self.debts[sign] -= 1
-            return
-        self.layout.reports.append(
-            Diagnostic(
-                "E0102",
-                f"`{sign}` closes nothing",
-                tuple(labels),
-                (),
-                None,
-                (Fix("remove it", (Edit(span, ""),)),),
-            )
-        )
+        else:
+            self._report(closes_nothing(self.old, start, sign, earlier))
 
     def _cut_off(self, start: int) -> None:
         """Statements between a brace that closed too early and the one that closes nothing."""
@@ -546,20 +392,6 @@ class Arranger:
             del new.kinds[first:], new.starts[first:], new.ends[first:]
             del self.layout.parent[first:]
             self.layout.cut.append(new.starts[self.closed])
-
-
-def assigns(look: Arranger, token: int) -> bool:
-    """Whether `name =`, `a, b =` or `loss.aux =` stands at a token."""
-    for _ in range(MAX_TARGETS):
-        if not look.is_name(token):
-            return False
-        after = look.text(token + 1)
-        if after == "=":
-            return True
-        if after not in (",", "."):
-            return False
-        token += 2
-    return False
 
 
 def arrange(tokens: Tokens) -> Layout:

@@ -296,9 +296,7 @@ class Builder:
     def repeat(self, start: int, end: int, count: Any, var: Any, chain: Any) -> tree.Repeat:
         return tree.Repeat(self.span(start, end), None, count, var, chain)
 
-    def for_stage(
-        self, start: int, end: int, targets: Any, over: Any, chain: Any
-    ) -> tree.ForStage:
+    def for_stage(self, start: int, end: int, targets: Any, over: Any, chain: Any) -> tree.ForStage:
         return tree.ForStage(self.span(start, end), None, targets, over, chain)
 
     def chain(self, start: int, end: int, *stages: tree.Stage) -> tuple[tree.Stage, ...]:

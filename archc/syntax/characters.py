@@ -18,7 +18,9 @@ MEANT = {
     "∙": "*", "⋅": "*", "÷": "/", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~=", "…": "...",
     "‥": "..", "&&": "and", "&": "and", "||": "or", "|": "or", "!": "not", "^": "**", "⁄": "/",
 }  # fmt: skip
-QUOTES = {"'": "'", "“": "”“\"", "”": "”“\"", "„": "“”\"", "‘": "’‘'", "’": "’‘'", "«": "»", "`": "`"}
+QUOTES = {
+    "'": "'", "“": "”“\"", "”": "”“\"", "„": "“”\"", "‘": "’‘'", "’": "’‘'", "«": "»", "`": "`",
+}  # fmt: skip
 # Letters of other scripts that look like Latin ones.
 LOOKALIKES = str.maketrans(
     "АВЕКМНОРСТХасеорхуіјѕԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧοιν",
@@ -291,12 +293,11 @@ def wrong_number(tokens: Tokens, start: int, end: int, reason: str) -> None:
         fixes = (Fix(help, (Edit(span, meant),)),)
     elif re.fullmatch(r"[0-9][0-9_]*[A-Za-z_]\w*", word):
         reason = reason or "a name does not start with a digit, and a suffix is one of K, M, G, T"
-    label = reason or "digits, a point, an exponent and one of K, M, G, T make a number"
-    tokens.report(
-        Diagnostic(
-            "E0106", f"`{shown}` is no number that can be read", (Label(span, label),), (), help, fixes
-        )
+    label = Label(
+        span, reason or "digits, a point, an exponent and one of K, M, G, T make a number"
     )
+    message = f"`{shown}` is no number that can be read"
+    tokens.report(Diagnostic("E0106", message, (label,), (), help, fixes))
 
 
 def _number_meant(word: str) -> str | None:

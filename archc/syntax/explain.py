@@ -1,25 +1,29 @@
 """Unexpected text (E0101) in the words of somebody who writes specs.
 
-The rules at the end of this file are tried in their order; the last one always has an answer. Terminals
-and rules of the grammar are never named: only what stands in the text and what could stand there.
+The rules at the end of this file are tried in their order; the last one always has an answer.
+Terminals and rules of the grammar are never named: only what stands in the text and what could.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
-from ..diagnostics import Diagnostic, Edit, Fix, Label, closest
+from ..diagnostics import Edit, Fix, Label, closest
 from ..source import Span
-from .brackets import DECLARATIONS, STATEMENTS, Layout
-from .parser import Driver
+from .situation import (
+    AWAITING,
+    IN_BODY,
+    STAGE_STARTS,
+    TOP,
+    VALUE_STARTS,
+    Said,
+    Situation,
+    expectation,
+)
 from .tables import load
 from .tokens import kinds_of_terminals
+from .view import DECLARATIONS, STATEMENTS
 
-CODE = "E0101"
-TOP = (*DECLARATIONS, "default")
-IN_BODY = (*STATEMENTS, "for", "if")
 # Words of other languages for what is a keyword here.
 OTHERS = {
     "net": "network", "model": "network", "class": "network", "module": "block", "def": "block",
@@ -27,142 +31,6 @@ OTHERS = {
     "include": "use", "let": "const", "var": "const", "return": "output", "assert": "expect",
     "foreach": "for", "while": "for", "train": "recipe",
 }  # fmt: skip
-AWAITING = frozenset("= + - * / // % ** == != <= >= < > ~= .. and or not then else in where".split())
-VALUE_STARTS = frozenset(("NAME", "NUMBER", "STRING", "true", "false", "(", "[", "-", "not", "if"))
-STAGE_STARTS = frozenset(("NAME", "STRING", "block", "(", "if", "for", "repeat", "skip"))
-OPERATORS = frozenset(("CMP", "+", "-", "MULOP", "**", "..", "and", "or"))
-
-
-class Said(NamedTuple):
-    """What to say, and what it means for the text around."""
-
-    diagnostic: Diagnostic
-    drops_previous: bool = False  # the statement before was meant to go on, so it is broken too
-    lacks_brace: bool = False  # a `{` could have stood here, so a `}` may be left over
-
-
-@dataclass
-class Situation:
-    """Where the parser is stuck."""
-
-    driver: Driver
-    layout: Layout
-    token: int  # that it cannot take; len(tokens) at the end of the text
-    base: int  # states below the statement it is in
-    content: str  # of the body it is in: body, claims, settings, top or expression
-    listed: list[Any]  # complete statements of that body so far
-    expected: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.texts = {n: text for text, n in load().literals.items()}
-        self.expected = self._expected()
-
-    def _expected(self) -> frozenset[str]:
-        """What the parser could take here: texts of keywords and signs, names of other terminals."""
-        states = self.driver.states
-        terminals = load().terminals
-        kinds = [k for k in load().actions[states[-1]] if k < len(terminals)]
-        able = [k for k in kinds if _accepted(states, k)]
-        return frozenset([self.texts.get(k, terminals[k]) for k in able])
-
-    # ------------------------------------------------------------------ tokens
-
-    def text(self, token: int) -> str:
-        """The keyword or sign that a token is; "" for names, numbers, strings and the ends."""
-        if 0 <= token < len(self.layout.tokens):
-            return self.texts.get(self.layout.tokens.kinds[token], "")
-        return ""
-
-    def name(self, token: int) -> str:
-        """The name that a token is, or ""."""
-        tokens = self.layout.tokens
-        if 0 <= token < len(tokens) and tokens.kinds[token] == kinds_of_terminals().name:
-            return tokens.name(token)
-        return ""
-
-    def shown(self, token: int) -> str:
-        """A token as it is called in a message."""
-        tokens = self.layout.tokens
-        if not 0 <= token < len(tokens):
-            return "the end" if self.content == "expression" else "the end of the text"
-        text = tokens.source.text[tokens.starts[token] : tokens.ends[token]]
-        if not text:
-            return "the end of the declaration"
-        return f"`{text}`" if len(text) <= 40 else f"`{text[:36]}...`"
-
-    def span(self, token: int) -> Span:
-        tokens = self.layout.tokens
-        if token < len(tokens):
-            return Span(tokens.source, tokens.starts[token], tokens.ends[token])
-        last = tokens.ends[-1] if len(tokens) else tokens.end
-        return Span(tokens.source, last, last)
-
-    def on_new_line(self, token: int) -> bool:
-        return token >= len(self.layout.tokens) or self.layout.tokens.first_on_line(token)
-
-    # ------------------------------------------------------------------ the parser
-
-    @property
-    def at_start(self) -> bool:
-        """Whether no statement has begun."""
-        return len(self.driver.states) == self.base
-
-    @property
-    def begun_by_name(self) -> bool:
-        """Whether a name is all that stands of the statement so far."""
-        alone = len(self.driver.states) == self.base + 1
-        return alone and self.content != "top" and bool(self.name(self.token - 1))
-
-    def goes_on(self, token: int) -> bool:
-        """Whether a token looks like a part of the statement before: same line or indented more."""
-        if not self.listed:
-            return False
-        span = self.listed[-1].span
-        line, column = span.source.position(self.span(token).start)
-        last = span.source.position(max(span.start, span.end - 1))[0]
-        return bool(line == last or column > span.column)
-
-    # ------------------------------------------------------------------ saying it
-
-    def say(
-        self,
-        token: int,
-        message: str,
-        label: str = "",
-        help: str | None = None,
-        *,
-        also: Label | None = None,
-        fixes: tuple[Fix, ...] = (),
-        drops_previous: bool = False,
-    ) -> Said:
-        labels = (Label(self.span(token), label),) + ((also,) if also else ())
-        diagnostic = Diagnostic(CODE, message, labels, (), help, fixes)
-        return Said(diagnostic, drops_previous, "{" in self.expected)
-
-    def replace(self, token: int, text: str) -> tuple[Fix, ...]:
-        return (Fix(f"write `{text}`", (Edit(self.span(token), text),)),)
-
-    def insert(self, token: int, text: str) -> tuple[Fix, ...]:
-        """A fix that puts text behind the token before."""
-        at = self.span(token - 1).end
-        edit = Edit(Span(self.layout.tokens.source, at, at), text)
-        return (Fix(f"insert `{text.strip()}`", (edit,)),)
-
-
-def _accepted(states: list[int], kind: int) -> bool:
-    """Whether a terminal can be shifted after the reductions that it permits."""
-    actions, gotos, rules = load().actions, load().gotos, load().rules
-    below = len(states)
-    top: list[int] = []
-    while True:
-        action = actions[top[-1] if top else states[below - 1]].get(kind)
-        if action is None or action >= 0:
-            return action is not None
-        rule = rules[~action]
-        size = min(rule.size, len(top))
-        del top[len(top) - size :]
-        below -= rule.size - size
-        top.append(gotos[top[-1] if top else states[below - 1]][rule.origin])
 
 
 # --------------------------------------------------------------------------- rules
@@ -178,7 +46,9 @@ def _no_keyword(s: Situation) -> Said | None:
     if s.content in ("settings", "expression"):
         return None
     meant = OTHERS.get(name) or closest(name, words)
-    if meant is None or meant not in words or (s.begun_by_name and s.text(s.token) in ("->", ":", "=", ".", ",")):
+    if meant is None or meant not in words:
+        return None
+    if s.begun_by_name and s.text(s.token) in ("->", ":", "=", ".", ","):
         return None
     if s.begun_by_name and s.text(s.token) == "(" and name not in OTHERS:
         return None
@@ -248,7 +118,9 @@ def _reserved(s: Situation) -> Said | None:
             continue
         if s.text(token + 1) not in follows:
             continue
-        if token == s.token and ("NAME" not in s.expected or s.on_new_line(token) and s.at_start):
+        if token == s.token and "NAME" not in s.expected:
+            continue
+        if token == s.token and s.at_start and s.on_new_line(token):
             continue
         if token < s.token and s.text(s.token) in s.expected:
             continue
@@ -396,7 +268,8 @@ def _nothing_after(s: Situation) -> Said | None:
         return None
     if s.text(s.token) not in (")", "]", "}", ",") and not s.on_new_line(s.token):
         return None
-    return s.say(s.token - 1, f"nothing follows {shown}", f"{expectation(s.expected)} is due after it")
+    due = f"{expectation(s.expected)} is due after it"
+    return s.say(s.token - 1, f"nothing follows {shown}", due)
 
 
 def _conditional(s: Situation) -> Said | None:
@@ -456,8 +329,8 @@ def _separator(s: Situation) -> Said | None:
     shown = s.shown(s.token)
     if "," in s.expected and begins:
         return s.say(
-            s.token, f"`,` is missing before {shown}", "", "values and arguments are separated by `,`",
-            fixes=s.insert(s.token, ","),
+            s.token, f"`,` is missing before {shown}", "",
+            "values and arguments are separated by `,`", fixes=s.insert(s.token, ","),
         )  # fmt: skip
     if "->" in s.expected and (kind in ("NAME", "STRING") or text in STAGE_STARTS):
         return s.say(
@@ -483,37 +356,6 @@ def _any(s: Situation) -> Said:
     before = s.shown(s.token - 1) if s.token else ""
     label = f"expected {due}" + (f" after {before}" if before else "")
     return s.say(s.token, f"{shown} is unexpected", label)
-
-
-def expectation(expected: frozenset[str]) -> str:
-    """What could stand, for a reader: `a value`, `` `,` or `)` ``."""
-    left = set(expected)
-    words: list[str] = []
-    if {"network", "recipe"} <= left:
-        words.append("a declaration")
-        left -= set(TOP)
-    if {"input", "share"} <= left:
-        words.append("a statement")
-        left -= {*IN_BODY, "NAME"}
-    if {"repeat", "skip"} <= left:
-        words.append("a value or a stage" if "NUMBER" in left else "a stage")
-        left -= STAGE_STARTS | (VALUE_STARTS if "NUMBER" in left else set())
-    if {"NAME", "NUMBER"} <= left:
-        words.append("a value")
-        left -= VALUE_STARTS
-    if "MULOP" in left:
-        left -= {"(", "[", ".", *OPERATORS}
-        words.append("an operator")
-    for terminal, word in (("NAME", "a name"), ("STRING", "a string"), ("NUMBER", "a number")):
-        if terminal in left:
-            words.append(word)
-            left.remove(terminal)
-    left -= {"CMP", "MULOP"}
-    signs = [f"`{t}`" for t in sorted(left, key=lambda t: (t.isalpha(), t not in ")]}", t))]
-    words = signs[:5] + words
-    if not words:
-        return "something else"
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 RULES: tuple[Callable[[Situation], Said | None], ...] = (

@@ -28,7 +28,7 @@ def read(
 ) -> Source | None:
     """The text of a file, or of standard input for `-`; None and a diagnostic if there is none.
 
-    `name` is what people see as the file's name; `at` is the place that asked for the file (a `use`).
+    `name` is what people see as the file's name; `at` is the place that asked for it (a `use`).
     E0701 if there is no such regular file, E0706 above `max_bytes`, E0707 if it is not UTF-8.
     A byte order mark is dropped. Never blocks on pipes and devices: they are refused unread.
     """

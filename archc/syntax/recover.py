@@ -1,8 +1,8 @@
 """Parsing on after a mistake, so that each mistake of a text is named and only that.
 
-After an error the rest of its statement is stepped over: up to the next word that begins a statement
-or declaration, or the brace that closes the body. Braces stepped over on the way are parsed by
-themselves, for their own mistakes.
+After an error the rest of its statement is stepped over: up to the next word that begins a
+statement or declaration, or the brace that closes the body. Braces stepped over on the way are
+parsed by themselves, for their own mistakes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 from ..diagnostics import Diagnostic, Diagnostics, Label, TooManyErrors
 from ..source import Source, Span
 from . import tree
-from .brackets import BODIES, DECLARATIONS, STATEMENTS, Content, Layout, arrange
+from .brackets import arrange
 from .build import MAX_NESTING, Builder
 from .docs import Docs
-from .explain import Situation, explain
+from .explain import explain
+from .layout import BODIES, Content, Layout
 from .literals import BracesError, split_braces
+from .lost import lost_names
 from .parser import MAX_STATES, Driver, Lost, Rejected, Watcher, parse_plain
+from .situation import Situation
 from .tables import load
-from .tokens import MAX_REPORTS, Tokens, kinds_of_terminals, scan
+from .tokens import MAX_REPORTS, Tokens, scan
+from .view import DECLARATIONS, STATEMENTS, View
 
 if TYPE_CHECKING:
     from .build import Parts
@@ -43,8 +47,7 @@ class Recovery(Watcher):
         self.skipped = layout.skipped  # ranges of text that no node stands for
         self.bodies: deque[int] = deque()  # opening braces in skipped text, to be parsed
         self.heights: dict[int, int] = {}  # opening brace of a body -> states behind it
-        self.texts = {n: text for text, n in load().literals.items()}
-        self.name = kinds_of_terminals().name
+        self.view = View(self.tokens)
         self.start = "start"
         self.stopped = len(reports) >= MAX_REPORTS  # the end of the text is not its end
         # Reports of unexpected text, each with the number of its statement in `own` (the ranges of
@@ -77,13 +80,13 @@ class Recovery(Watcher):
     def shifting(self, driver: Driver, token: int) -> bool:
         """A line that begins with `name =` begins a statement, wherever the parser stands; a `for`
         behind a value on its line begins none."""
-        if self._text(token) == "for" and token and not self.tokens.first_on_line(token):
+        if self.view.text(token) == "for" and token and not self.view.first_on_line(token):
             at_start = len(driver.states) == self._base(driver, self._body(token))
-            return not at_start or self._text(token - 1) in ("{", "}")
-        if self.tokens.kinds[token] != self.name or not self._assigns(token):
+            return not at_start or self.view.text(token - 1) in ("{", "}")
+        if not self.view.assigns(token):
             return True
         body = self.layout.parent[token]
-        if body not in self.heights or body == ROOT or not self.tokens.first_on_line(token):
+        if body not in self.heights or body == ROOT or not self.view.first_on_line(token):
             return True
         return len(driver.states) == self._base(driver, body)
 
@@ -116,10 +119,10 @@ class Recovery(Watcher):
             return
         column = self.tokens.source.position(self.tokens.starts[token])[1]
         begun = self.tokens.source.position(driver.begins[base - 1])[1]
-        if column <= begun and self.tokens.first_on_line(token):
+        if column <= begun and self.view.first_on_line(token):
             content = "top" if body == ROOT else self.layout.content[body]
             keyword = _KEEPS.get(content)
-            kind = self.name if keyword is None else load().literals[keyword]
+            kind = self.view.name if keyword is None else load().literals[keyword]
             driver.settle(kind, token)
 
     def lost(self, driver: Driver, token: int) -> int:
@@ -226,7 +229,8 @@ class Recovery(Watcher):
             start = diagnostic.labels[0].span.start
             whole = (ranges[0][0], ranges[-1][1]) if ranges else (0, 0)
             ranges = [*ranges, (start, start + 1)]
-            if any(whole[0] <= place <= whole[1] for place in deep) or any(bisect_left(brackets, a) < bisect_left(brackets, b) for a, b in ranges):
+            lost = any(whole[0] <= place <= whole[1] for place in deep)
+            if lost or any(bisect_left(brackets, a) < bisect_left(brackets, b) for a, b in ranges):
                 dropped.add(id(diagnostic))
             elif lacks_brace:
                 dropped.update(self._closes_nothing(start))
@@ -249,7 +253,7 @@ class Recovery(Watcher):
         while token < closing:
             if layout.parent[token] == body:
                 named = content in ("top", "body") and token > stuck
-                if self._begins(token, content) or (named and self._misspelt(token)):
+                if self._begins(token, content) or (named and self.view.is_misspelt(token)):
                     return token
             partner = layout.match.get(token, -1)
             if partner > token:
@@ -261,49 +265,22 @@ class Recovery(Watcher):
 
     def _begins(self, token: int, content: Content | str) -> bool:
         """Whether a statement of a body of some kind (or a declaration) begins at a token."""
-        text = self._text(token)
+        text = self.view.text(token)
         if content == "top":
             if text == "block":
-                return token + 1 < len(self.tokens) and self.tokens.kinds[token + 1] == self.name
+                return self.view.is_name(token + 1)
             return text in DECLARATIONS or text == "default"
         if content == "claims":
             return text == "expect"
-        if self._text(token - 1) not in (",", ".") and self._assigns(token):
+        if self.view.text(token - 1) not in (",", ".") and self.view.assigns(token):
             return True
         if content == "settings":
             return False
         if text in ("for", "if"):
-            return self.tokens.first_on_line(token) and self._text(token - 1) not in _CONTINUED
+            return self.view.first_on_line(token) and self.view.text(token - 1) not in _CONTINUED
         return text in STATEMENTS and (
-            self.tokens.first_on_line(token) or self._text(token - 1) not in _CONTINUED
+            self.view.first_on_line(token) or self.view.text(token - 1) not in _CONTINUED
         )
-
-    def _misspelt(self, token: int) -> bool:
-        """Two names at the start of a line: the first was meant for a keyword."""
-        tokens = self.tokens
-        if token + 1 >= len(tokens) or not tokens.first_on_line(token):
-            return False
-        names = tokens.kinds[token] == self.name == tokens.kinds[token + 1]
-        return names and not tokens.first_on_line(token + 1)
-
-    def _text(self, token: int) -> str:
-        if 0 <= token < len(self.tokens):
-            return self.texts.get(self.tokens.kinds[token], "")
-        return ""
-
-    def _assigns(self, token: int) -> bool:
-        """Whether `name =`, `a, b =` or `loss.aux =` stands at a token."""
-        kinds = self.tokens.kinds
-        for _ in range(32):
-            if token >= len(kinds) or kinds[token] != self.name:
-                return False
-            after = self._text(token + 1)
-            if after == "=":
-                return True
-            if after not in (",", "."):
-                return False
-            token += 2
-        return False
 
     # ------------------------------------------------------------------ strings
 
@@ -392,43 +369,3 @@ def _hand_over(reports: list[Diagnostic], diagnostics: Diagnostics) -> None:
             diagnostics.add(report)
     except TooManyErrors:
         return
-
-
-# Words after which a name is declared.
-_DECLARING = frozenset((*DECLARATIONS, "input", "output", "share", "as", "for"))
-
-
-def lost_names(tokens: Tokens, skipped: list[tuple[int, int]]) -> frozenset[str]:
-    """The names that skipped text would have declared; "*" if it may have been any (a `use`)."""
-    texts = {n: text for text, n in load().literals.items()}
-    kinds = kinds_of_terminals()
-    names: set[str] = set()
-    ranges = sorted(skipped)
-    at = 0
-    until = -1
-    before: list[str] = []  # names of a list `a, b` that may turn out to be assigned
-    for token, kind in enumerate(tokens.kinds):
-        start = tokens.starts[token]
-        while at < len(ranges) and ranges[at][0] <= start:
-            until = max(until, ranges[at][1])
-            at += 1
-        if start >= until:
-            continue
-        text = texts.get(kind, "")
-        after = texts.get(tokens.kinds[token + 1], "") if token + 1 < len(tokens) else ""
-        if text == "use":
-            names.add("*")
-        elif kind in (kinds.name, kinds.string):
-            name = tokens.name(token) if kind == kinds.name else tokens.quoted(token)
-            last = tokens.kinds[token - 1] if token else -1
-            if after == ",":
-                before.append(name)
-                continue
-            if after == "=":
-                names.update(before)
-            declares = after in ("=", ":", "[") or texts.get(last, "") in _DECLARING
-            if declares or last == kinds.name:
-                names.add(name)
-        if text != ",":
-            before = []
-    return frozenset(names)

@@ -112,9 +112,7 @@ def _decode(raw: dict[str, Any]) -> Tables:
     )
 
 
-def _decoded_rule(
-    action: str, origin: int, size: int, passes: bool, template: list[int]
-) -> Rule:
+def _decoded_rule(action: str, origin: int, size: int, passes: bool, template: list[int]) -> Rule:
     plain = template == list(range(size))
     grows = not passes and not action and template[0] == SPREAD
     nests = action in NESTING or (passes and size > 1)
@@ -167,9 +165,7 @@ def generate(grammar: str) -> dict[str, Any]:
         "terminals": [t.name for t in terminals],
         "patterns": [t.pattern.to_regexp() for t in terminals],
         "literals": {
-            t.pattern.value: numbers[t.name]
-            for t in terminals
-            if isinstance(t.pattern, PatternStr)
+            t.pattern.value: numbers[t.name] for t in terminals if isinstance(t.pattern, PatternStr)
         },
         "ignored": sorted(numbers[name] for name in lark.ignore_tokens),
         "rules": [_rule(rule, origins[str(rule.origin.name)]) for rule in lark.rules],

@@ -162,7 +162,7 @@ def scan(source: Source, start: int = 0, end: int | None = None) -> Tokens:
     return tokens
 
 
-# What follows a number directly and makes it none: `12abc`, `1.5.2`, `5.`; but not the `..` of a range.
+# What follows a number directly and makes it none: `12abc`, `1.5.2`, `5.`; not the `..` of a range.
 _TAIL = re.compile(r"(?:[A-Za-z0-9_]|\.(?!\.)(?=[0-9])|\.(?![.A-Za-z_]))*")
 
 
