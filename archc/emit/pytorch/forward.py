@@ -89,7 +89,8 @@ class Printer:
         join = _is_join(value)
         if join:
             made = layout(value, indent, prefix)
-            if len(made) == 3 and len(made[-1] + shape) <= WIDTH:
+            short = len(made) == 3 or not (isinstance(value, Apply) and value.func == "torch.cat")
+            if short and len(made[-1] + shape) <= WIDTH:
                 return [*made[:-1], made[-1] + shape]
         new = [s for s in stmt.inlined if s not in self.split]
         if new:

@@ -65,12 +65,32 @@ class Solver:
         """An expression for a row; `hints` are the source's own, by argument; `role` names it."""
         flat, value = constant(row)
         if flat:
-            return Lit(value)
+            return self._partial(row, hints, role) or Lit(value)
         for text in self._candidates(row, hints, role):
             found = self.row(text)
             if found is not None and fits(row, found):
                 return self.accept(text, found)
         return self.accept(self._parameter(row, role), list(row))
+
+    def _partial(self, row: Row, hints: Mapping[str, str], role: str) -> Expr | None:
+        """A number that only some instances have: it is constant by chance, perhaps."""
+        if not any(v is ABSENT for v in row) or isinstance(constant(row)[1], bool):
+            return None
+        for text in self._likely(hints, role):
+            found = self.row(text)
+            if found is not None and fits(row, found):
+                return self.accept(text, found)
+        return None
+
+    def _likely(self, hints: Mapping[str, str], role: str) -> Iterator[str]:
+        """What the number surely means, where it fits: the source's word, the channels."""
+        for key in (role, _ALIASES.get(role, role)):
+            if key in hints and names_in(text := self.folded(hints[key])):
+                yield text
+        if role in ("in_channels", "num_features"):
+            yield "in_channels"
+        if role == "num_features":
+            yield from (text for text, _ in self._pool)
 
     def accept(self, text: str, row: list[Any]) -> Raw:
         """Note the names that an expression uses."""
@@ -148,6 +168,8 @@ class Solver:
     # ------------------------------------------------------------------ candidates
 
     def _candidates(self, row: Row, hints: Mapping[str, str], role: str) -> Iterator[str]:
+        if any(v is ABSENT for v in row):
+            yield from self._likely(hints, role)
         alias = _ALIASES.get(role, role)
         for key in (role, alias):
             if key in hints:

@@ -199,7 +199,8 @@ class Joiner:
         if all(v is not ABSENT for v, e in zip(values, es, strict=True) if e is not None):
             known = [v for v in values if v is not ABSENT]
             if all(same(v, known[0]) for v in known[1:]):
-                return first
+                partial = len(known) < len(es) and isinstance(first, Lit)
+                return self.hole(values, role) if partial else first
             return self.hole(values, role)
         if any(isinstance(e, Run) for e in there):
             items = [e.item if isinstance(e, Run) else e for e in es]
@@ -265,7 +266,34 @@ class Joiner:
         for key in keys:
             row = [None if c is None else dict(c.kwargs).get(key) or _default(name, key) for c in calls]
             kwargs.append((key, self.join(row, key)))
+        if func == "nn.Sequential":
+            args = tuple(_regrouped(args))
         return Apply(func, args, tuple(kwargs))
+
+
+def _regrouped(args: Sequence[Expr]) -> list[Expr]:
+    """Neighbours that turned out to be equal, as one."""
+    result: list[Expr] = []
+    counts: list[int] = []
+    for arg in args:
+        item, count = _counted(arg)
+        if count and result and counts[-1] and result[-1] == item:
+            counts[-1] += count
+        else:
+            result.append(item if count else arg)
+            counts.append(count)
+    return [repeated(e, Lit(n)) if n > 1 else e for e, n in zip(result, counts, strict=True)]
+
+
+def _counted(arg: Expr) -> tuple[Expr, int]:
+    """An argument and how often it stands there; 0 where that is not known."""
+    if not isinstance(arg, Star):
+        return arg, 1
+    if isinstance(arg.value, Gen) and arg.value.target == "_" and isinstance(arg.value.over, Apply):
+        (count,) = arg.value.over.args
+        if isinstance(count, Lit):
+            return arg.value.item, int(count.value)
+    return arg, 0
 
 
 def _roles(func: str) -> tuple[str, ...]:
