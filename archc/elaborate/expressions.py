@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..diagnostics import closest
@@ -149,10 +149,16 @@ class Expressions:
         return self.session.weigh(items, node.span)
 
     def loop(self, node: Any, targets: tree.Targets, over: tree.Expr) -> Iterator[int]:
-        """Bind the targets for each element in turn; unbind them at the end."""
+        """Bind the targets for each element in turn; unbind them at the end.
+
+        The list is made at once, by the caller's scope: layers in it are not the loop's.
+        """
         elements = self.elements(over)
         if getattr(self, "builder", None) is not None:
             foresee(self, node, len(elements), over.span)  # type: ignore[arg-type]
+        return self._rounds(targets, elements)
+
+    def _rounds(self, targets: tree.Targets, elements: Sequence[Any]) -> Iterator[int]:
         names = [t.name for t in targets.names] + ([targets.index.name] if targets.index else [])
         before = {n: self.env[n] for n in names if n in self.env}
         try:

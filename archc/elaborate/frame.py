@@ -122,6 +122,7 @@ class Frame(Stages):
 
     def for_statement(self, node: tree.For) -> None:
         builder = self.builder
+        rounds = self.loop(node, node.targets, node.over)
         outer = builder.iters
         before = builder.enter(
             builder.names.here.path,
@@ -137,7 +138,7 @@ class Frame(Stages):
         self.params = params | set(_target_names(node.targets))
         self.session.sites[scope.site].loop = tuple(_target_names(node.targets))
         try:
-            for i in self.loop(node, node.targets, node.over):
+            for i in rounds:
                 builder.iters = (*outer, i)
                 scope.count = i + 1
                 mistakes, made = self.session.mistakes, len(builder.body.values)
@@ -157,6 +158,7 @@ class Frame(Stages):
         builder = getattr(self, "builder", None)
         if builder is None:
             return super().comprehension(node)
+        rounds = self.loop(node, node.targets, node.over)
         outer = builder.iters
         before = builder.enter(
             builder.names.here.path,
@@ -172,7 +174,7 @@ class Frame(Stages):
         self.session.sites[scope.site].loop = tuple(_target_names(node.targets))
         items: list[Any] = []
         try:
-            for i in self.loop(node, node.targets, node.over):
+            for i in rounds:
                 builder.iters = (*outer, i)
                 scope.count = i + 1
                 if node.where is None or self.test(node.where):

@@ -416,11 +416,13 @@ class Stages(Expressions):
         return self.looped(node, "repeat", value, run, place, {"count": node.count})
 
     def for_stage(self, node: tree.ForStage, value: Any, place: Place) -> Any:
+        rounds = self.loop(node, node.targets, node.over)
+
         def run(value: Any) -> Any:
             outer, scope = self.builder.iters, self.builder.body.scopes[self.builder.scope]
             scope.count = 0
             with _Variables(self, _target_names(node.targets)):
-                for i in self.loop(node, node.targets, node.over):
+                for i in rounds:
                     self.builder.iters = (*outer, i)
                     scope.count = i + 1
                     before = self.session.mistakes
