@@ -84,7 +84,31 @@ def assign(
 def operator_arguments(
     self: Expressions, name: str, args: tuple[tree.Arg, ...], span: Span
 ) -> Given:
-    """Arguments of an operator: bare words and initialisers are read by its parameters."""
+    """Arguments of an operator: bare words and initialisers are read by its parameters.
+
+    Where all are written as numbers and words, they are the same in every round of a loop.
+    """
+    key = (name, id(args))
+    known = self.session.literal.get(key)
+    if known is not None:
+        return known[1]
+    given = _operator_arguments(self, name, args, span)
+    words = operator(name).words()
+    if not given.broken and all(_literal(v, words.get(p, ())) for p, v in given.nodes.items()):
+        self.session.literal[key] = (args, given)
+    return given
+
+
+def _literal(node: tree.Expr, words: tuple[str, ...]) -> bool:
+    """Does it mean the same wherever it is evaluated?"""
+    if isinstance(node, tree.Name):
+        return node.name in words
+    return isinstance(node, (tree.Number, tree.Bool))
+
+
+def _operator_arguments(
+    self: Expressions, name: str, args: tuple[tree.Arg, ...], span: Span
+) -> Given:
     given = Given()
     cls = operator(name)
     pairs = assign(self, name, cls.parameters(), args, span)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..diagnostics import Diagnostics
 from ..graph import Body, Site
 from ..ops import Op, OpError, operator
 from ..source import Span
 from .values import Exhausted, Fail, Shape, freeze
+
+if TYPE_CHECKING:
+    from .arguments import Given
 
 
 class Limits:
@@ -56,10 +59,14 @@ class Session:
         self.nodes = 0
         self.mistakes = 0
         """Mistakes found, repeated ones counted."""
+        self.reached: set[int] = set()
+        """Ids of the declarations whose bodies are elaborated."""
         self.nested: dict[int, bool] = {}
         """Whether there are loops inside of a loop, by the id of its node."""
         self.weights: dict[int, tuple[int, list[Any]]] = {}
         """Number of elements of lists of lists, by id."""
+        self.literal: dict[tuple[str, int], tuple[object, Given]] = {}
+        """Arguments that are the same wherever they are evaluated, by operator and id."""
         self._ops: dict[Any, int] = {}
         self._facts: dict[Any, tuple[Shape, ...] | OpError] = {}
         self._sites: dict[Any, int] = {}

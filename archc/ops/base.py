@@ -185,12 +185,20 @@ class Op(BaseModel):
     @classmethod
     def words(cls) -> dict[str, tuple[str, ...]]:
         """The bare words that each parameter takes, for those that take any."""
-        return {name: kind.words for name, kind in cls.kinds().items() if kind.words}
+        found: dict[str, tuple[str, ...]] | None = cls.__dict__.get("_cached_words")
+        if found is None:
+            found = {name: kind.words for name, kind in cls.kinds().items() if kind.words}
+            type.__setattr__(cls, "_cached_words", found)
+        return found
 
     @classmethod
     def takes_value(cls) -> tuple[str, ...]:
         """Parameters that may be given a value of the graph; the values follow in this order."""
-        return tuple(name for name, kind in cls.kinds().items() if kind.value)
+        found: tuple[str, ...] | None = cls.__dict__.get("_cached_values")
+        if found is None:
+            found = tuple(name for name, kind in cls.kinds().items() if kind.value)
+            type.__setattr__(cls, "_cached_values", found)
+        return found
 
     @classmethod
     def _facts(cls) -> dict[str, tuple[str, Kind]]:
