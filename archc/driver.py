@@ -100,6 +100,8 @@ def elaborate(state: Compilation) -> None:
         made = state.program.elaborate(name, settings, state.options.sizes)
         if made is not None:
             state.networks.append(Compiled(name, made.doc, made, made.graph))
+    if state.options.network is None:
+        state.program.check_rest()
 
 
 def analyze(state: Compilation) -> None:

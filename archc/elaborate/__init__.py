@@ -53,6 +53,8 @@ class Program:
         self.unit = unit
         self.diagnostics = diagnostics
         self.limits = limits
+        self.reached: set[int] = set()
+        """Ids of the declarations whose bodies were elaborated."""
 
     @property
     def networks(self) -> dict[str, tree.Network | tree.Variant]:
@@ -62,6 +64,15 @@ class Program:
             for name, decl in self.unit.declared.items()
             if isinstance(decl, (tree.Network, tree.Variant))
         }
+
+    def check_rest(self) -> None:
+        """Check blocks and networks that no elaboration has reached, as far as that goes."""
+        for decl in self.unit.declared.values():
+            if isinstance(decl, (tree.Block, tree.Network)) and id(decl) not in self.reached:
+                from .blind import check_blindly
+
+                with _deep():
+                    check_blindly(Session(self.diagnostics, self.limits), self.unit, decl)
 
     def check_constants(self) -> None:
         """Evaluate the constants of the file, also those that nothing uses."""
@@ -125,6 +136,7 @@ class Program:
     ) -> Elaborated | None:
         """The graph of a network with parameters and free sizes as given; None after a mistake."""
         session = Session(self.diagnostics, self.limits)
+        session.reached = self.reached
         with _deep():
             try:
                 return self._elaborate(session, self.networks[name], settings or {}, sizes or {})
@@ -173,6 +185,7 @@ def _run_network(
     args = {p.name.name: plain(values[p.name.name]) for p in decl.params}
     body = Body(top.name.name, "network", args, top.doc or decl.doc, site)
     frame.builder = Builder(session, body, decl, positional=False)
+    session.reached.add(id(decl))
     if not input_statements(decl.body) and not misread(session, decl):
         session.report(
             "E0503",

@@ -101,9 +101,12 @@ def entered(self: Frame, name: str, span: Span) -> Iterator[None]:
 
 
 def open_frame(
-    self: Frame, decl: Any, unit: Any, values: dict[str, Any], node: tree.Apply
+    self: Frame, decl: Any, unit: Any, values: dict[str, Any], node: Any
 ) -> Frame:
-    """A frame with the parameters bound, defaults evaluated in order."""
+    """A frame with the parameters bound, defaults evaluated in order.
+
+    `node` is the call, or the declaration of the network that is elaborated itself.
+    """
     from .frame import Frame
 
     frame = Frame(self.session, unit, decl)
@@ -117,12 +120,16 @@ def open_frame(
                 raise Fail
             frame.env[name] = values[name] = typed(frame, value, param, param.default.span)
         else:
+            called = isinstance(node, tree.Apply)
             self.session.fail(
                 "E0302",
                 f"`{decl.name.name}` needs `{name}`",
-                node.span,
+                node.span if called else node.name.span,
                 (param.span, "declared here, without a default"),
-                help=f"give it: `{decl.name.name}({name}=...)`",
+                help=f"give it: `{decl.name.name}({name}=...)`"
+                if called
+                else f"give it: `--set {name}=...`, or a variant `network X = "
+                f"{decl.name.name}({name}=...)`",
             )
     return frame
 
@@ -151,6 +158,7 @@ def _inline(
     from .stages import Place as MakePlace
 
     frame.builder = self.builder
+    self.session.reached.add(id(frame.decl))
     label = place.label if place.label is not None else frame.label_text(stage.label)
     kind = place.kind or snake(target.name)
     return frame.stage(stage, value, MakePlace(label, place.span, kind, place.at))
@@ -213,6 +221,7 @@ def elaborate_body(
 ) -> Finished | None:
     """Run the statements (or the one stage) of a block on inputs like `value`."""
     session = self.session
+    session.reached.add(id(decl))
     kind = (
         "network" if isinstance(decl, tree.Network) else "stage" if stage is not None else "block"
     )
