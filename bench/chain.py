@@ -1,6 +1,6 @@
 """How long a chain of 100,000 layers takes to check, as a multiple of `python -c pass`.
 
-    python bench/chain.py [--layers 100000] [--runs 3] [--limit 300]
+python bench/chain.py [--layers 100000] [--runs 3] [--limit 300]
 """
 
 from __future__ import annotations

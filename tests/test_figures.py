@@ -74,7 +74,8 @@ def test_receptive_field(name: str) -> None:
     for axis in seen.axes:
         assert axis is not None
         assert plain(axis) == {
-            key: figures[key] for key in ("receptive_field", "smallest", "stride", "padding", "gated")
+            key: figures[key]
+            for key in ("receptive_field", "smallest", "stride", "padding", "gated")
         }
 
 
