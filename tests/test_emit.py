@@ -211,3 +211,19 @@ def test_a_label_that_would_break_a_module_is_an_error(label: str) -> None:
     )
     with pytest.raises(EmitError):
         emitted(graph)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "block Scale { input x output x -> scale -> relu } network N { input x[3, 8, 8] output x -> Scale }",
+        "network Scale { input x[3, 8, 8] output x -> scale(init=0.5) }",
+    ],
+)
+def test_classes_that_files_bring_along_keep_their_names_apart(text: str) -> None:
+    graph = one(text)
+    names: dict[str, Any] = {}
+    exec(compile(emitted(graph), "N", "exec"), names)
+    module = names[graph.name]()
+    assert {k: tuple(v.shape) for k, v in module.state_dict().items()} == keys_of(graph)
+    assert module(torch.ones(1, 3, 8, 8)).unique().tolist() == [0.5 if "0.5" in text else 1]

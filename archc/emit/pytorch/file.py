@@ -25,10 +25,11 @@ def source(graph: Graph, report: Any, doc: str) -> str:
     `report` gives the figures of the header (`params`, `macs`, `auxiliary_params`); without it they
     are left out. `doc` is the network's documentation. Raises EmitError for what has no form.
     """
-    units = Units(graph).units
+    made_of = Units(graph)
+    units = made_of.units
     calls: Counter[int] = Counter(n for unit in units for n in instances(unit))
     context = Context(graph, units, calls)
-    classes = Classes(context)
+    classes = Classes(context, made_of.helpers())
     classes.build()
     body = "\n\n\n".join("\n".join(made.text) for made in classes.made)
     helpers: dict[str, str] = {}
@@ -102,7 +103,7 @@ def instances(unit: Unit) -> Iterator[int]:
 class Classes:
     """Groups of units, each made into as few classes as its structures allow."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, helpers: set[str]) -> None:
         self.context = context
         self.made: list[Made] = []
         self.groups: dict[tuple[object, ...], list[int]] = {}
@@ -111,7 +112,7 @@ class Classes:
             key = ("main",) if number == last else unit.group
             self.groups.setdefault(key, []).append(number)
         main = type_name(context.graph.name, ())
-        self.taken = {main}
+        self.taken = {main, *helpers}
         self.main = main
 
     def build(self) -> None:

@@ -13,6 +13,7 @@ from typing import Union
 from ...graph import Body, Choice, Graph, Input, Node, Output, Scope, Tree, Value, leaves
 from ...ops.call import Torch
 from ...ops.pool import Pool
+from .apart import apart
 from .errors import EmitError
 
 
@@ -154,8 +155,12 @@ class Units:
             plain = tuple(tuple(int(n) for n in shape) for shape in shapes)
             op = self.graph.ops[index]
             form = op.torch_positions if ports == 2 and isinstance(op, Pool) else op.torch
-            self._torch[key] = form(*plain)
+            self._torch[key] = apart(form(*plain), self.graph.name)
         return self._torch[key]
+
+    def helpers(self) -> set[str]:
+        """Names of the classes and functions that the file brings along."""
+        return {helper.name for form in self._torch.values() for helper in form.helpers}
 
 
 class _BodyUnits:
