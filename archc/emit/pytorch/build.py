@@ -17,6 +17,7 @@ from .loops import worth
 from .merge import Merged, Program, merge
 from .names import variable
 from .place import Placer
+from .shapes import Symbols
 from .solve import ABSENT, Solver, constant, names_in, normal, renamed, same
 from .templates import (
     Hoist,
@@ -146,6 +147,8 @@ class ClassBuilder:
         frame = placer.frame(program, self.level, self.main)
         for finish in placer.after:
             finish()
+        if len(self.units) > 1:
+            frame.symbolic = Symbols(self.solver, self.units).shape
         text = forward_lines(frame)
         entries = fields.entries(self._init_test)
         taken = fields.names()

@@ -80,6 +80,8 @@ class Printer:
         one = f"{' ' * indent}{prefix}{text}"
         if len(one) + len(shape) <= WIDTH:
             return [one + shape]
+        if len(one) <= WIDTH and any(isinstance(n, str) for n in stmt.shape or ()):
+            return [one]  # a symbolic shape is not worth another line
         return self._long(stmt, value, one, shape, indent, prefix)
 
     def _long(

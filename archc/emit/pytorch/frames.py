@@ -42,7 +42,7 @@ class Stmt:
     aux: bool = False
     early: bool = False
     """A return before the end, under its condition."""
-    shape: tuple[int, ...] | None = None
+    shape: tuple[int | str, ...] | None = None
     choice: tuple[bool, ...] | None = None
     """`value` is a pair: the first in these columns, the second in others."""
     name: str = ""
@@ -79,6 +79,8 @@ class Frame:
         self.split = split
         self.test = test
         self.main = main
+        self.symbolic: Callable[[list[tuple[int, ...] | None]], tuple[str, ...] | None] | None = None
+        """Gives a shape that differs between instances as text."""
         self.calls: dict[int, Expr] = {}
         self.loops: dict[int, tuple[Frame, Header]] = {}
         self.inputs: dict[int, Expr] = {}
@@ -451,17 +453,23 @@ class Frame:
             Stmt("return", self, [], value, columns, (), step, inlined, aux, early, shape=shape)
         )
 
-    def _shape(self, n: int) -> tuple[int, ...] | None:
-        """The shape of a step's only result, where it is the same in all instances."""
+    def _shape(self, n: int) -> tuple[int | str, ...] | None:
+        """The shape of a step's only result, if there is a way to say it for all instances."""
         if n < 0 or len(self.program.steps[n].first.outputs) != 1:
             return None
         merged = self.program.steps[n]
-        shapes = {
-            tuple(int(k) for k in unit.values[step.outputs[0]].shape)
+        row = [
+            None if step is None else tuple(map(int, unit.values[step.outputs[0]].shape))
             for unit, step in zip(self.program.units, merged.steps, strict=True)
-            if step is not None
-        }
-        return shapes.pop() if len(shapes) == 1 else None
+        ]
+        shapes = {shape for shape in row if shape is not None}
+        if len(shapes) == 1:
+            return shapes.pop()
+        if self.symbolic is None:
+            return None
+        if merged.optional:  # elsewhere it is the identity
+            return None
+        return self.symbolic(row)
 
 
 def _returnable(stmt: Stmt, columns: tuple[bool, ...]) -> bool:

@@ -87,7 +87,8 @@ class Solver:
         for key in (role, _ALIASES.get(role, role)):
             if key in hints and names_in(text := self.folded(hints[key])):
                 yield text
-        if role in ("in_channels", "num_features"):
+        arriving = self.known.get("in_channels")
+        if role in ("in_channels", "num_features") and arriving and not constant(arriving)[0]:
             yield "in_channels"
         if role == "num_features":
             yield from (text for text, _ in self._pool)
@@ -100,6 +101,10 @@ class Solver:
         if all(text != known for known, _ in self._pool):
             self._pool.append((text, row))
         return Raw(text)
+
+    def texts(self) -> list[str]:
+        """The expressions accepted so far."""
+        return [text for text, _ in self._pool]
 
     def row(self, text: str) -> list[Any] | None:
         """The value of an expression in every column (absent where it has none); None if nowhere."""
