@@ -5,6 +5,7 @@ What a recipe may say is in `recipe` and `choices`, without torch; `fit` imports
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -22,6 +23,8 @@ __all__ = ["Interrupted", "TrainError", "fit", "require_torch", "run_image"]
 
 def require_torch() -> None:
     """Raise TrainError E0809 where the `torch` extra is not installed."""
+    # Threads that wait by spinning slow each other down tenfold on a machine that has other work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     missing = []
     for name in ("torch", "numpy", "safetensors", "PIL", "matplotlib"):
         try:

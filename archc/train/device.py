@@ -11,6 +11,8 @@ import torch
 from .errors import TrainError
 from .recipe import Recipe
 
+SMALL_STEP = 200_000_000
+"""Multiply-accumulates of a batch: below, threads lose more by waiting than they gain."""
 COMPILE_STEPS = 5_000
 """From so many steps on, compiling (about a minute) pays on a GPU."""
 
@@ -96,6 +98,7 @@ def numerics(setup: Setup) -> Iterator[None]:
     """torch's global switches as the run wants them; as they were, afterwards."""
     cudnn = torch.backends.cudnn
     before = (torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark)
+    threads = torch.get_num_threads()
     gpu = setup.device.type == "cuda"
     try:
         if gpu:
@@ -105,8 +108,15 @@ def numerics(setup: Setup) -> Iterator[None]:
         with torch.random.fork_rng([setup.device] if gpu else []):
             yield
     finally:
+        torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(before[0])
         cudnn.allow_tf32, cudnn.benchmark = before[1:]
+
+
+def limit_threads(setup: Setup, macs: int) -> None:
+    """One CPU thread for a network so small (`macs` per batch) that more would only wait."""
+    if setup.device.type == "cpu" and macs < SMALL_STEP:
+        torch.set_num_threads(1)
 
 
 @contextmanager

@@ -40,18 +40,19 @@ class Head:
 def make_heads(recipe: Recipe, outputs: Sequence[tuple[str | None, bool]]) -> list[Head]:
     """A head per output, main ones first. Raises TrainError E0801 or E0802."""
     names = [name or f"output{i + 1}" for i, (name, _) in enumerate(outputs)]
+    bases = list(dict.fromkeys(_base(name) for name in names))
     for name in recipe.losses:
-        if name not in names:
-            near = closest(name, names)
+        if name not in bases:
+            near = closest(name, bases)
             raise TrainError(
                 "E0801",
                 f"the network has no output `{name}`",
                 recipe.place(f"loss.{name}"),
-                help=f"did you mean `loss.{near}`?" if near else "outputs: " + ", ".join(names),
+                help=f"did you mean `loss.{near}`?" if near else "outputs: " + ", ".join(bases),
             )
     heads = []
     for name, (_, training) in zip(names, outputs, strict=True):
-        given = recipe.losses.get(name)
+        given = recipe.losses.get(_base(name))
         if given is None and training:
             raise TrainError(
                 "E0802",
@@ -63,6 +64,11 @@ def make_heads(recipe: Recipe, outputs: Sequence[tuple[str | None, bool]]) -> li
         weight = given.weight if given else 1.0
         heads.append(Head(name, weight, choice, _criterion(choice), training))
     return sorted(heads, key=lambda head: head.training)
+
+
+def _base(name: str) -> str:
+    """`heatmaps[3]` is part of the output `heatmaps`, a list; its loss is for every part."""
+    return name.partition("[")[0]
 
 
 def _criterion(choice: Loss) -> Criterion:
@@ -150,6 +156,9 @@ class Objective:
     def __init__(self, heads: Sequence[Head], classes: bool) -> None:
         self.heads = list(heads)
         self.main = [head for head in heads if not head.training]
+        same = [_base(h.name) == _base(self.main[0].name) for h in self.main]
+        self.measured = len(same) - 1 - same[::-1].index(True)
+        """Which output the metric is of: the first, or its last part where it is a list."""
         self.metric = "accuracy" if classes else "error"
         """Share of right answers; for targets that are no classes, the mean absolute error."""
         self.classes = classes
@@ -177,9 +186,9 @@ class Objective:
         return total
 
     def sums(self, result: Any, target: Tensor, loss: Tensor, training: bool) -> Tensor:
-        """[loss times samples, score] of a batch; the score is that of the first output."""
+        """[loss times samples, score] of a batch; the score is that of the output `measured`."""
         heads = self.heads if training else self.main
-        out = tensors(values_of(result, len(heads))[0])[-1].detach()
+        out = tensors(values_of(result, len(heads))[self.measured])[-1].detach()
         if self.metric == "accuracy":
             if out.shape[1] == 1:
                 right = (out.reshape(target.shape) > 0).long() == target

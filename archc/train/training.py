@@ -15,9 +15,10 @@ from typing import Any, TextIO
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from . import checkpoint
-from .device import Setup, choose, memory_advice, numerics
+from .device import Setup, choose, limit_threads, memory_advice, numerics
 from .errors import Interrupted, TrainError
 from .fitting import Prepared, prepare
 from .freezing import Frozen
@@ -78,7 +79,8 @@ def fit(
             made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         frozen = Frozen(made, recipe)
         with _placed(recipe, "data"):
-            _probe(made, heads, ready, setup)
+            macs = _probe(made, heads, ready, setup)
+        limit_threads(setup, macs * recipe.batch)
         objective = Objective(heads, classes=not ready.train.y.is_floating_point())
         bar = terminal if terminal is not None else sys.stderr
         progress = Progress(out, bar, recipe.epochs * steps)
@@ -111,8 +113,11 @@ def _placed(recipe: Recipe, setting: str) -> Iterator[None]:
         raise
 
 
-def _probe(module: nn.Module, heads: Sequence[Head], data: Prepared, setup: Setup) -> None:
-    """Run two samples through, to see that outputs and targets fit; leaves no trace."""
+def _probe(module: nn.Module, heads: Sequence[Head], data: Prepared, setup: Setup) -> int:
+    """Run two samples through, to see that outputs and targets fit; leaves no trace.
+
+    Gives the multiply-accumulates per sample.
+    """
     split = data.train
     feed = Feed(split.take(torch.arange(2) % len(split)), data, setup, resident=True)
     x, _ = feed.batch(torch.arange(2, device=setup.device))
@@ -120,12 +125,13 @@ def _probe(module: nn.Module, heads: Sequence[Head], data: Prepared, setup: Setu
     splits = [s for s in (data.train, data.validation, data.test) if s is not None]
     module.train(any(head.training for head in heads))
     try:
-        with torch.no_grad(), setup.autocast():
+        with torch.no_grad(), setup.autocast(), FlopCounterMode(display=False) as counter:
             values = values_of(module(x), len(heads))
     finally:
         for name, buffer in module.named_buffers():
             buffer.copy_(kept[name])
     check_fit(heads, values, splits)
+    return int(counter.get_total_flops()) // 4  # two operations per MAC, two samples
 
 
 @contextmanager
