@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from .base import Op, OpError, Shape, spatial
-from .call import Call, Infix, Input, Method, Torch
+from .call import Call, Input, Method, Torch
 from .kinds import Count, Number, OneOf, Positive, Start
 from .weights import Started
 from .windows import GATE, Geometry
@@ -148,10 +148,8 @@ class ScaledTanh(Op):
     def torch(self, *xs: Shape) -> Torch:
         from .helpers import SCALED_TANH
 
-        curve = Call("torch.tanh", (Infix("*", (self.slope, Input())),))
-        function = Infix("*", (self.amplitude, curve))
         module = Call(SCALED_TANH.name, (self.amplitude, self.slope))
-        return Torch(module, function, helpers=(SCALED_TANH,))
+        return Torch(module, helpers=(SCALED_TANH,))
 
 
 class Softplus(Pointwise):
