@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from archc.cli.check import sound
+from archc.cli.jsonout import document
+from archc.cli.jsonout import text as as_json
+from archc.cli.tables import table
 from archc.diagnostics.catalogue import CODES
+from archc.diagnostics.sarif import to_sarif
 from archc.diagnostics.terminal import render
 from archc.driver import Options, compile_spec
 from archc.ops import names
@@ -26,7 +31,7 @@ SPECS = [
     for path in sorted((ROOT / folder).glob("*.arch"))
     if path.stat().st_size < 6_000
 ]
-EXAMPLES = int(os.environ.get("ARCHC_FUZZ", "150"))
+EXAMPLES = int(os.environ.get("ARCHC_FUZZ", "400"))
 FUZZ = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -34,16 +39,18 @@ FUZZ = settings(
     derandomize="ARCHC_FUZZ" not in os.environ,
 )
 
-TOKEN = re.compile(r'"[^"\n]*"|#[^\n]*|[A-Za-z_]\w*|\d[\w.]*|->|\*\*|//|\.\.\.?|[<>=!~]=|\s+|.', re.S)
-WORDS = [
-    *"network block input output expect recipe use default const share for in if then else".split(),
-    *"repeat as skip via where when training and or not true false int size float".split(),
-    *"( ) { } [ ] -> = == ~= < + - * / // % ** .. ... , : . \" # \n".split(" "),
-    *"x image H W C n i 0 1 2 3 7 -1 1.5 1e300 61_706 4.09G 10**9 .5 0x10".split(),
-    *"params macs shape receptive_field by sum concat avg global half same to from".split(),
-    *names(),
-    "\u202e", "\x00", "ä", "→", "’",
-]  # fmt: skip
+TOKEN = re.compile(
+    r'"[^"\n]*"|#[^\n]*|[A-Za-z_]\w*|\d[\w.]*|->|\*\*|//|\.\.\.?|[<>=!~]=|\s+|.', re.DOTALL
+)
+_WORDS = """
+network block input output expect recipe use default const share for in if then else repeat as skip
+via where when training and or not true false int size float params macs shape receptive_field by
+sum concat avg global half same to from x image H W C n i 0 1 2 3 7 -1 1.5 1e300 61_706 4.09G 10**9
+.5 0x10
+( ) { } [ ] -> = == ~= < + - * / // % ** .. ... , : . " #
+"""
+WORDS = [*_WORDS.split(), *names(), "\n", "\u202e", "\x00", "ä", "→", "’"]
+MUTATIONS = ("delete", "repeat", "swap", "replace", "insert", "cut", "splice")
 LIBRARY = re.compile(r"Traceback|pydantic|\b[Ll]ark\b|Input should|[a-z]Error\b|object at 0x")
 
 
@@ -55,7 +62,7 @@ def mutated(draw: st.DrawFn) -> str:
         if not tokens:
             break
         at = draw(st.integers(0, len(tokens) - 1))
-        how = draw(st.sampled_from(["delete", "repeat", "swap", "replace", "insert", "cut", "splice"]))
+        how = draw(st.sampled_from(MUTATIONS))
         if how == "delete":
             del tokens[at]
         elif how == "repeat":
@@ -95,6 +102,12 @@ def settle(text: str) -> None:
         for label in item.labels:
             if label.span.source is source:
                 assert 0 <= label.span.start <= label.span.end <= len(text)
+    for network in state.networks if sound(state) else []:
+        assert network.report is not None
+        table(network.report, claims=network.claims)
+    networks = [(n.report, n.claims) for n in state.networks if n.report] if sound(state) else []
+    json.loads(as_json(document("any.arch", networks, found)))
+    to_sarif(found)
     assert len(render(found, color=False, width=100)) < 1_000_000
     keys = [(d.code, d.labels[0].span[1:] if d.labels else d.message) for d in found]
     assert len(keys) == len(set(keys)), "one mistake, one message"
@@ -121,9 +134,7 @@ def test_any_text(text: str) -> None:
     settle(text)
 
 
-@pytest.mark.parametrize("spec", range(len(SPECS)))
-def test_every_beginning(spec: int) -> None:
-    """A file that an editor has saved half."""
-    text = SPECS[spec]
-    for end in range(spec % 7, len(text), max(7, len(text) // 12)):
-        settle(text[:end])
+@FUZZ
+@given(st.sampled_from(SPECS), st.floats(0, 1))
+def test_files_saved_half(text: str, share: float) -> None:
+    settle(text[: int(len(text) * share)])
