@@ -54,13 +54,12 @@ def _read(path: Path, file: BinaryIO | gzip.GzipFile, axes: int, most: int) -> T
         raise _unreadable(path, f"its header says {_by(shape)}: nothing is in it")
     data = bytearray()
     broken = ""
-    if promised <= most:
-        try:
-            data += file.read(promised)
-            if len(data) == promised and file.read(1):
-                raise _unreadable(path, f"more follows after the {shape[0]} records of its header")
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            broken = f" ({error})"
+    try:
+        data += file.read(min(promised, most))
+        if len(data) == promised and file.read(1):
+            raise _unreadable(path, f"more follows after the {shape[0]} records of its header")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        broken = f" ({error})"
     if len(data) < promised:
         where = f"it ends in record {len(data) // record}" if data else "its records are missing"
         raise _unreadable(
