@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from ...graph import Graph, leaves
 from .code import Apply, Expr, Raw
 from .errors import EmitError
 from .fields import Entry, Fields, Slot, lines
 from .forward import forward_lines
+from .layers import Chain, Layer, Leaf, Step
 from .levels import Level
 from .loops import worth
 from .merge import Merged, Program, merge
 from .names import variable
 from .place import Placer
+from .rows import Context, Made, Param, kind, known, source_names
 from .shapes import Symbols
 from .solve import ABSENT, Solver, constant, names_in, normal, renamed, same
 from .templates import (
@@ -31,42 +31,6 @@ from .templates import (
     replace,
 )
 from .text import docstring, signature
-from .units import Chain, Layer, Leaf, Step, Unit
-
-
-@dataclass(slots=True)
-class Param:
-    """A constructor parameter: its value in every instance, and its default (ABSENT: none)."""
-
-    name: str
-    row: list[Any]
-    own: bool = True
-    """The block's own, or the channels that come in."""
-    default: Any = ABSENT
-
-
-@dataclass(slots=True)
-class Made:
-    """A finished class."""
-
-    name: str
-    units: list[int]
-    params: list[Param]
-    text: list[str]
-    helpers: dict[str, str]
-    """Source of what PyTorch lacks, by name."""
-
-
-@dataclass(slots=True)
-class Context:
-    """What the classes of one file share."""
-
-    graph: Graph
-    units: list[Unit]
-    calls: Counter[int]
-    """How often each unit is instantiated."""
-    home: dict[int, tuple[Made, int]] = field(default_factory=dict)
-    """The class of a unit, and its column there."""
 
 
 class ClassBuilder:
@@ -105,15 +69,17 @@ class ClassBuilder:
         raise Mismatch
 
     def _attempt(self, program: Program | None) -> Made:
-        self.names = _source_names(self.units[0])
-        self.solver = Solver(len(self.units), _known(self.units, self.names))
+        self.names = source_names(self.units[0])
+        self.solver = Solver(len(self.units), known(self.units, self.names))
         self.level = Level(self.solver, list(range(len(self.units))), [()] * len(self.units))
         self.helpers: dict[str, str] = {}
         self.kept: dict[str, None] = {}
         """Parameters that forward needs."""
         body = self._sequential() if program is None else self._module(program)
         self.params = self._parameters()
-        head = signature("__init__", [(p.name, self._annotation(p), p.default) for p in self.params])
+        head = signature(
+            "__init__", [(p.name, self._annotation(p), p.default) for p in self.params]
+        )
         base = "nn.Sequential" if program is None else "nn.Module"
         doc = "" if self.main else docstring(self.units[0].doc)
         text = [f"class {self.name}({base}):", *doc.splitlines()]
@@ -331,14 +297,16 @@ class ClassBuilder:
 
     def _parameters(self) -> list[Param]:
         """Those that are used: channels first, then the block's own in its order, then others."""
-        made: list[Param] = []
-        order = list(_known(self.units, self.names))
+        order = list(known(self.units, self.names))
         order.sort(key=lambda n: not (n == "in_channels" or n.endswith("_channels")))
         new = [n for n in self.solver.known if n not in order]
         own = [p.name for p in self.params] if self.recursive else []
-        for name in (*order, *new):
-            if name in self.solver.used or name in new or name in own:
-                made.append(Param(name, self.solver.known[name], name in order))
+        wanted = {*self.solver.used, *new, *own}
+        made = [
+            Param(name, self.solver.known[name], name in order)
+            for name in (*order, *new)
+            if name in wanted
+        ]
         for param in reversed(made):
             if param.name.endswith("in_channels"):
                 break
@@ -359,17 +327,8 @@ class ClassBuilder:
         return value if neutral and 2 * most > sum(counts.values()) else ABSENT
 
     def _annotation(self, param: Param) -> str:
-        kinds = dict.fromkeys(_kind(v) for v in param.row)
+        kinds = dict.fromkeys(kind(v) for v in param.row)
         return " | ".join(sorted(kinds, key=lambda k: (k == "None", k)))
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, list):
-        inner = " | ".join(sorted({_kind(v) for v in value})) or "int"
-        return f"list[{inner}]"
-    if isinstance(value, tuple):
-        return f"tuple[{', '.join(map(_kind, value))}]"
-    return "None" if value is None else type(value).__name__
 
 
 def _site(layer: Layer, step: Step) -> int:
@@ -383,43 +342,3 @@ def _all_steps(program: Program) -> Iterator[Merged]:
             yield merged
         else:
             yield from _all_steps(merged.rolled.program)
-
-
-def _source_names(unit: Unit) -> dict[str, str]:
-    """The source's names as Python's: parameters, and what input patterns bind."""
-    names = {name: variable(name) for name in unit.args}
-    for n, declared in enumerate([*unit.aliases, *unit.inputs] if unit.aliases else unit.inputs):
-        for name, axis in declared.dims.items():
-            if axis == 0:
-                names.setdefault(name, "in_channels" if not n else f"{declared.name}_channels")
-    return names
-
-
-def _known(units: Sequence[Unit], names: dict[str, str]) -> dict[str, list[Any]]:
-    """Rows of what a constructor may be told: parameters, channels of the inputs."""
-    known: dict[str, list[Any]] = {}
-    for name in units[0].args:
-        row = [plain(u.args.get(name)) for u in units]
-        if all(v is not ABSENT for v in row):
-            known[variable(name)] = row
-    for n, declared in enumerate(units[0].inputs):
-        if declared.hidden:
-            continue
-        name = "in_channels" if not n else f"{variable(declared.name)}_channels"
-        row = []
-        for unit in units:
-            value = unit.inputs[n].value
-            sizes = [int(unit.values[i].shape[0]) for i in leaves(value)]
-            row.append(sizes[0] if isinstance(value, int) else sizes)
-        known.setdefault(name, row)
-    return known
-
-
-def plain(value: Any) -> Any:
-    """An argument as a constant; ABSENT where it is none."""
-    if isinstance(value, (list, tuple)):
-        items = [plain(v) for v in value]
-        return ABSENT if any(v is ABSENT for v in items) else items
-    if isinstance(value, bool) or value is None or isinstance(value, (float, str)):
-        return value
-    return int(value) if isinstance(value, int) else ABSENT

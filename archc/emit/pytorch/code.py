@@ -146,7 +146,9 @@ def flat(e: Expr) -> str:
         return f"{e.brackets[0]}{flat(e.item)} for {e.target} in {flat(e.over)}{e.brackets[1]}"
     if not isinstance(e, Infix):
         raise TypeError(f"{type(e).__name__} is a placeholder")
-    return f" {e.op} ".join(_tight(a) if e.op in "*/" else _term(a, e.op, n) for n, a in enumerate(e.args))
+    return f" {e.op} ".join(
+        _tight(a) if e.op in "*/" else _term(a, e.op, n) for n, a in enumerate(e.args)
+    )
 
 
 def _term(e: Expr, op: str, index: int) -> str:
@@ -197,7 +199,11 @@ def quoted(text: str) -> str:
         return made
     inner = made[1:-1]
     if '"' in inner:
-        return made if "\\'" not in inner else '"' + inner.replace("\\'", "'").replace('"', '\\"') + '"'
+        return (
+            made
+            if "\\'" not in inner
+            else '"' + inner.replace("\\'", "'").replace('"', '\\"') + '"'
+        )
     return '"' + inner.replace("\\'", "'") + '"'
 
 
@@ -239,8 +245,16 @@ def _brackets(
     joined = ", ".join(flat_args(e) if isinstance(e, Apply) else map(flat, e.items))
     if isinstance(e, Apply) and len(inner + joined) <= WIDTH:
         return [f"{pad}{head}", inner + joined, f"{pad}{tail}"]
-    if isinstance(e, Apply) and len(parts) == 1 and isinstance(gen := parts[0][1], Gen) and _is_bare(gen):
-        lines = [*layout(gen.item, indent + STEP), *layout(gen.over, indent + STEP, f"for {gen.target} in ")]
+    if (
+        isinstance(e, Apply)
+        and len(parts) == 1
+        and isinstance(gen := parts[0][1], Gen)
+        and _is_bare(gen)
+    ):
+        lines = [
+            *layout(gen.item, indent + STEP),
+            *layout(gen.over, indent + STEP, f"for {gen.target} in "),
+        ]
         return [f"{pad}{head}", *lines, f"{pad}{tail}"]
     lines = [line for name, value in parts for line in layout(value, indent + STEP, name, ",")]
     return [f"{pad}{head}", *lines, f"{pad}{tail}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class EmitError(Exception):
-    """The network cannot be written as PyTorch; `code` is of the catalogue, `site` a place if known."""
+    """The network cannot be written as PyTorch. `site` is a place in the source, if known."""
 
     code = "E0901"
 

@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .code import Apply, Expr, Lit, Raw, Seq, flat, layout
-from .lists import module_list
 from .errors import EmitError
-from .templates import Mismatch, fill
+from .lists import module_list
 from .names import child_key, is_attribute, is_reserved, variable
+from .templates import Mismatch, fill
 
 IDENTITY = Apply("nn.Identity")
 
 
 @dataclass(slots=True)
 class Entry:
-    """A statement of `__init__`: `prefix` + expression, under a condition or loop if one is given."""
+    """A statement of `__init__`: `prefix` + expression, under a condition or in a loop."""
 
     prefix: str
     value: Expr
@@ -106,7 +106,9 @@ class Fields:
         for name, slot in self.root.children.items():
             if name.startswith("\0"):
                 made = self.generated[int(name[1:])]
-                result.append(Entry("", made.call, head=f"for {made.variable} in {flat(made.over)}:"))
+                result.append(
+                    Entry("", made.call, head=f"for {made.variable} in {flat(made.over)}:")
+                )
             else:
                 result += _statements(name, slot, condition)
         return result
@@ -124,9 +126,7 @@ def is_listed(slot: Slot) -> bool:
     return max(map(int, keys)) < 2 * len(keys) + 2
 
 
-def _statements(
-    name: str, slot: Slot, condition: Callable[[tuple[bool, ...]], str]
-) -> list[Entry]:
+def _statements(name: str, slot: Slot, condition: Callable[[tuple[bool, ...]], str]) -> list[Entry]:
     if is_reserved(name):
         raise EmitError(f"the label `{name}` is an attribute of nn.Module")
     entries: list[Entry] = []

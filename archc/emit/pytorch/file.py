@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...graph import Body, Graph, Output, leaves
-from .build import ClassBuilder, Context, Made
+from .build import ClassBuilder
 from .code import WIDTH
 from .errors import EmitError
+from .layers import Chain, Layer, Leaf, Part, Unit
 from .names import camel, type_name
+from .rows import Context, Made
 from .templates import Mismatch
 from .text import docstring, wrapped
-from .units import Chain, Layer, Leaf, Part, Unit, Units
+from .units import Units
 
 _LINE = 8  # more variants than this are not tried against each other
 
@@ -146,7 +148,9 @@ class Classes:
     def _join(self, clusters: list[list[int]], alike: list[int]) -> None:
         """Put units of one form to the first cluster that takes them."""
         for cluster in clusters[-_LINE:]:
-            if not self._recursive_among(cluster + alike) and self._attempt(cluster + alike, dry=True):
+            if not self._recursive_among(cluster + alike) and self._attempt(
+                cluster + alike, dry=True
+            ):
                 cluster += alike
                 return
         clusters.append(list(alike))

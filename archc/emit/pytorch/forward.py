@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ...graph import Tree
 from .code import WIDTH, Apply, Expr, Infix, Raw, Seq, flat, layout
-from .frames import Frame, Stmt, example
+from .frames import Frame
 from .naming import Namer
+from .reads import example
 from .solve import ABSENT
+from .statements import Stmt
 from .text import signature
 
 

@@ -7,79 +7,31 @@ One idiom (convolution, norm, activation) makes one statement.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from ...graph import Tree
 from .code import Apply, Arg, Attr, Expr, Gen, Infix, Item, Lit, Raw, Seq, Use
-from .merge import Key, Merged, Phi, Program, Ref, RefTree, Rolled, Val, form, refs
+from .layers import Leaf
+from .merge import Key, Merged, Phi, Program, Ref, RefTree, Rolled, Val
+from .reads import PHI, Reads, vals
+from .statements import Header, Inlined, Stmt, Test
 from .templates import Mismatch, fill, replace
-from .units import Leaf
 
 _LIGHT = {"norm", "activation", "regularize"}
 _DEPTH = 3
-PHI = 1_000_000
-"""Steps from this number on stand for values that are chosen by instance."""
-
-Test = Callable[[tuple[bool, ...]], str]
 
 
-@dataclass(slots=True)
-class Stmt:
-    """A statement. `kind`: "assign" (targets = value), "return", "call" (the value alone), "for"
-    (value is what it runs over, `name` its variable) or "end" (of a loop)."""
-
-    kind: str
-    frame: Frame
-    targets: list[Key] = field(default_factory=list)
-    value: Expr = Raw("")
-    where: tuple[bool, ...] = ()
-    """Columns of the frame for which it is there."""
-    base: tuple[bool, ...] = ()
-    """Columns for which anything is there at this point."""
-    step: int = -1
-    inlined: list[tuple[int, int]] = field(default_factory=list)
-    """(frame, step) of what is written into it, outermost first."""
-    aux: bool = False
-    early: bool = False
-    """A return before the end, under its condition."""
-    shape: tuple[int | str, ...] | None = None
-    choice: tuple[bool, ...] | None = None
-    """`value` is a pair: the first in these columns, the second in others."""
-    name: str = ""
-
-
-@dataclass(slots=True)
-class Inlined:
-    """An expression, the steps written into it, their depth, and whether all of them are light."""
-
-    expr: Expr
-    steps: list[tuple[int, int]] = field(default_factory=list)
-    depth: int = 0
-    light: bool = True
-
-
-@dataclass(slots=True)
-class Header:
-    """How a loop is written: its variable, what it runs over, and for inputs that are elements of
-    a list their index."""
-
-    variable: str
-    over: Expr
-    indices: dict[int, str]
-
-
-class Frame:
+class Frame(Reads):
     """Makes the statements of one program."""
 
     def __init__(
         self, number: int, program: Program, split: set[tuple[int, int]], test: Test, main: bool
     ) -> None:
-        self.number = number
-        self.program = program
+        super().__init__(number, program)
         self.split = split
         self.test = test
         self.main = main
-        self.symbolic: Callable[[list[tuple[int, ...] | None]], tuple[str, ...] | None] | None = None
+        self.symbolic: Callable[[list[tuple[int, ...] | None]], tuple[str, ...] | None] | None = (
+            None
+        )
         """Gives a shape that differs between instances as text."""
         self.calls: dict[int, Expr] = {}
         self.loops: dict[int, tuple[Frame, Header]] = {}
@@ -94,18 +46,6 @@ class Frame:
         """Steps whose result goes to a list, and that list."""
         self.same: dict[tuple[int, int], Key] = {}
         """Results of loops that are what the loop hands on."""
-        self.uses: dict[tuple[int, int], list[int]] = {}
-        """Steps that use a result; the number of steps stands for an output."""
-        for n, merged in enumerate(program.steps):
-            for tree in merged.takes:
-                self._use(tree, n)
-            for taken in merged.rolled.taken if merged.rolled else ():
-                for ref in taken if isinstance(taken, list) else [taken]:
-                    self._use(ref, n)
-                    self._use(ref, n)  # twice: it needs a name
-        for end in program.outputs:
-            self._use(end.value, len(program.steps))
-        self.aux = self._auxiliary()
 
     # ------------------------------------------------------------------ what a step is
 
@@ -120,66 +60,6 @@ class Frame:
         """A step that calls a module."""
         takes = self.program.steps[step].takes
         self.calls[step] = Apply(access, tuple(Arg(n) for n in range(len(takes))))
-
-    def result_tree(self, step: int, number: int) -> Tree:
-        """What a result is: a value, or a list of values (ids of the first unit that has it)."""
-        if step >= PHI:
-            return 0
-        if step < 0:
-            return self.program.units[0].inputs[number].value
-        return self.program.steps[step].first.gives[number]
-
-    # ------------------------------------------------------------------ uses
-
-    def _use(self, tree: RefTree, step: int) -> None:
-        whole = self._whole(tree)
-        if whole is not None:
-            self.uses.setdefault(whole, []).append(step)
-        elif isinstance(tree, list):
-            for part in tree:
-                self._use(part, step)
-        elif isinstance(tree, Phi):
-            handed = {val for val in tree.columns if val is not None and val.step >= 0}
-            if step == len(self.program.steps) and self.number and len(handed) == 1:
-                val = handed.pop()  # given anew in some iterations, kept in others
-                self.uses.setdefault((val.step, val.result), []).append(step)
-                return
-            for val in tree.columns:
-                if val is not None:
-                    # twice: it must have a name, for it is not used at once
-                    self.uses.setdefault((val.step, val.result), []).extend((step, step))
-        else:
-            self.uses.setdefault((tree.step, tree.result), []).append(step)
-
-    def _whole(self, tree: RefTree) -> tuple[int, int] | None:
-        """The result that a tree is as a whole, if it is one."""
-        found = list(refs(tree))
-        if not found or not isinstance(found[0], Val):
-            return None
-        key = (found[0].step, found[0].result)
-        made = self.result_tree(*key)
-        paths = [Val(*key, path) for path in _paths(made)]
-        return key if form(example(tree)) == form(made) and found == paths else None
-
-    def _auxiliary(self) -> set[int]:
-        """Steps that only training outputs need."""
-        if not any(end.training for end in self.program.outputs):
-            return set()
-        needed: set[int] = set()
-        pending = [v.step for e in self.program.outputs if not e.training for v in _vals(e.value)]
-        while pending:
-            step = pending.pop()
-            if step >= 0 and step not in needed:
-                needed.add(step)
-                pending += [val.step for val in self._reads(self.program.steps[step])]
-        return set(range(len(self.program.steps))) - needed
-
-    def _reads(self, merged: Merged) -> list[Val]:
-        found = [val for tree in merged.takes for val in _vals(tree)]
-        for taken in merged.rolled.taken if merged.rolled else ():
-            for ref in taken if isinstance(taken, list) else [taken]:
-                found += _vals(ref)
-        return found
 
     # ------------------------------------------------------------------ statements
 
@@ -265,7 +145,7 @@ class Frame:
         return (self.number, step, result)
 
     def _argument(self, tree: RefTree, where: tuple[bool, ...]) -> Inlined:
-        whole = self._whole(tree)
+        whole = self.whole(tree)
         if whole is not None:
             return self.pending.pop(whole, None) or Inlined(self._value(*whole))
         if isinstance(tree, list):
@@ -375,7 +255,7 @@ class Frame:
         """The last statement of an iteration for a value that it hands on."""
         target = self.key(-1, k)
         own = Val(-1, k)
-        if len(later) > 1 and any(own in _vals(tree) for tree in later):
+        if len(later) > 1 and any(own in vals(tree) for tree in later):
             raise Mismatch  # values that change places need more than assignments
         if isinstance(end, Phi):
             made = {v for v in end.columns if v is not None} - {own}
@@ -416,7 +296,7 @@ class Frame:
         op = layer.op if isinstance(layer, Leaf) else ""
         if op == "fuse":
             return depth == 1 and not isinstance(self.calls[n], Infix) and not self._named(n)
-        if self._whole(merged.takes[0]) != (n, 0) or self._named(n) or depth >= _DEPTH:
+        if self.whole(merged.takes[0]) != (n, 0) or self._named(n) or depth >= _DEPTH:
             return False
         if self._is_light(user):
             return True
@@ -478,25 +358,6 @@ def _returnable(stmt: Stmt, columns: tuple[bool, ...]) -> bool:
 
 def _uses(stmt: Stmt) -> list[Expr]:
     return [Use(key) for key in stmt.targets]
-
-
-def example(tree: RefTree) -> Tree:
-    """A tree of the same form."""
-    return [example(part) for part in tree] if isinstance(tree, list) else 0
-
-
-def _paths(tree: Tree, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
-    """Where the leaves of a tree stand."""
-    if isinstance(tree, int):
-        return [path]
-    return [leaf for n, part in enumerate(tree) for leaf in _paths(part, (*path, n))]
-
-
-def _vals(tree: RefTree) -> list[Val]:
-    found: list[Val] = []
-    for ref in refs(tree):
-        found += [ref] if isinstance(ref, Val) else [v for v in ref.columns if v is not None]
-    return found
 
 
 def _and(a: tuple[bool, ...], b: tuple[bool, ...]) -> tuple[bool, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from .code import Expr, Lit, Raw, flat
@@ -82,15 +83,13 @@ class LoopSolver(Solver):
         bases: list[Any] = []
         steps: list[Any] = []
         for pairs in self._by_column(row):
-            slopes = {
-                (b[1] - a[1], b[0] - a[0]) for a, b in zip(pairs, pairs[1:], strict=False)
-            }
+            slopes = {(b[1] - a[1], b[0] - a[0]) for a, b in pairwise(pairs)}
             whole = {v // d for v, d in slopes if v % d == 0}
             if len(whole) > 1 or any(v % d for v, d in slopes):
                 return
-            step = whole.pop() if whole else ABSENT
-            steps.append(step)
-            bases.append(pairs[0][1] - pairs[0][0] * (0 if step is ABSENT else step) if pairs else ABSENT)
+            slope = whole.pop() if whole else 0
+            steps.append(slope if slopes else ABSENT)
+            bases.append(pairs[0][1] - pairs[0][0] * slope if pairs else ABSENT)
         if all(step is ABSENT for step in steps):
             return
         try:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...graph import Input, Output, Tree, leaves
+from .layers import Loop, Step, Unit
 from .templates import Mismatch
-from .units import Loop, Step, Unit
 
 NONE = -(10**9)
 """Stands for no value, below all ids."""
@@ -77,7 +77,10 @@ def plan(units: Sequence[Unit], loops: Sequence[Loop | None]) -> Plan:
     _results(made, units, loops, tables)
     slots = _slots(loops, pairs, tables, first.depth + 1)
     where: dict[tuple[Place, int], int | None] = {}
-    for handed in (True, False):  # what is handed on first: it may be read in the first iteration only
+    for handed in (
+        True,
+        False,
+    ):  # what is handed on first: it may be read in the first iteration only
         for slot, kinds in slots.items():
             if any(kind == "before" for kind, _, _ in kinds.values()) == handed:
                 where[slot] = _taken(made, kinds)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from ...graph import Tree, leaves
-from .loops import Plan, plan, places
+from .layers import Leaf, Loop, Step, Unit
+from .loops import Plan, places, plan
 from .templates import Mismatch
-from .units import Leaf, Loop, Step, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Rolled:
     program: Program
     taken: list[Ref | list[Ref]]
     results: int
-    """Outputs of `program` from this number on are results of the loop; those before are handed on."""
+    """Outputs of `program` from here on are results of the loop; those before are handed on."""
 
 
 @dataclass(slots=True)
@@ -179,7 +179,9 @@ def _plan(units: Sequence[Unit], merged: Merged) -> Plan:
     if any(s is None for s in merged.steps):
         raise _Unrollable(site)
     try:
-        made = plan(units, [s.layer if s and isinstance(s.layer, Loop) else None for s in merged.steps])
+        made = plan(
+            units, [s.layer if s and isinstance(s.layer, Loop) else None for s in merged.steps]
+        )
     except Mismatch:
         raise _Unrollable(site) from None
     for step, gives in zip(merged.steps, made.gives, strict=True):
@@ -189,9 +191,7 @@ def _plan(units: Sequence[Unit], merged: Merged) -> Plan:
     return made
 
 
-def _roll(
-    made: Plan, merged: Merged, values: list[dict[int, Val]], unrolled: set[int]
-) -> Rolled:
+def _roll(made: Plan, merged: Merged, values: list[dict[int, Val]], unrolled: set[int]) -> Rolled:
     """The program of a loop's iterations, with what it takes."""
     try:
         program = merge(made.units, unrolled, paths=False)
@@ -348,7 +348,10 @@ def _make_optional(program: Program, phi: Phi) -> bool:
         ]
         users = [
             ref
-            for tree in (*(t for m in program.steps for t in m.takes), *(e.value for e in program.outputs))
+            for tree in (
+                *(t for m in program.steps for t in m.takes),
+                *(e.value for e in program.outputs),
+            )
             for ref in refs(tree)
             if ref == made or (isinstance(ref, Phi) and made in ref.columns)
         ]

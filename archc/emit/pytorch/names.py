@@ -25,10 +25,20 @@ _MODULE = frozenset(
     register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
     register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
     set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu
-    zero_grad""".split()
+    zero_grad""".split()  # noqa: SIM905
 )
 # Methods of the containers: a child of that name would hide them.
-_CONTAINER = _MODULE | {"append", "clear", "extend", "insert", "items", "keys", "pop", "update", "values"}
+_CONTAINER = _MODULE | {
+    "append",
+    "clear",
+    "extend",
+    "insert",
+    "items",
+    "keys",
+    "pop",
+    "update",
+    "values",
+}
 
 
 def variable(name: str) -> str:
@@ -85,7 +95,7 @@ _PRIVATE = frozenset(
     _load_state_dict_pre_hooks _maybe_warn_non_full_backward_hook _modules
     _named_members _non_persistent_buffers_set _parameters _register_load_state_dict_pre_hook
     _register_state_dict_hook _replicate_for_data_parallel _save_to_state_dict _slow_forward
-    _state_dict_hooks _state_dict_pre_hooks _version _wrapped_call_impl""".split()
+    _state_dict_hooks _state_dict_pre_hooks _version _wrapped_call_impl""".split()  # noqa: SIM905
 )
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from itertools import count
 
 from .code import Apply, Attr, Expr, Gen, Infix, Item, Raw, Seq, Star, Use
-from .frames import PHI, Frame, Stmt
+from .frames import Frame
 from .merge import Key, Val
 from .names import IDENTIFIER, variable
+from .reads import PHI
+from .statements import Stmt
 from .templates import replace
 
 _LETTERS = ("x", "y", "z", "w", "u", "v")
@@ -24,7 +26,9 @@ class Namer:
         self.names: dict[Key, str] = {}
         self.frames = {0: root} | {s.frame.number: s.frame for s in stmts}
         self.spans = _spans(stmts)
-        self.made: dict[Key, int] = {(0, -1, n): -1 for n in range(len(root.program.units[0].inputs))}
+        self.made: dict[Key, int] = {
+            (0, -1, n): -1 for n in range(len(root.program.units[0].inputs))
+        }
         self.reads = [list(dict.fromkeys(used(stmt.value))) for stmt in stmts]
         self.last: dict[Key, int] = {}
         self.anew: dict[Key, int] = {}

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from .code import Apply, Expr, Gen, Raw
 from .errors import EmitError
 from .fields import Fields, Generated, Slot, is_listed
-from .frames import Frame, Header
+from .frames import Frame
+from .layers import Leaf, Step
 from .levels import Level, LoopSolver
 from .merge import Merged, Program, Ref, Rolled, Val
 from .names import IDENTIFIER, is_attribute, snake, variable
 from .solve import names_in
+from .statements import Header
 from .templates import Hoist, Mismatch, constructor, replace
-from .units import Leaf, Step
 
 if TYPE_CHECKING:
     from .build import ClassBuilder
@@ -99,8 +100,10 @@ class Placer:
         return frame, header
 
     def _variable(self, site: int, level: Level) -> str:
-        wanted = [variable(n) for n in self.builder.context.graph.sites[site].loop if IDENTIFIER.match(n)]
-        for name in (*wanted[:1], *"ijkmn"):
+        loop = self.builder.context.graph.sites[site].loop
+        names: list[str] = [variable(n) for n in loop[:1] if IDENTIFIER.match(n)]
+        names += "ijkmn"
+        for name in names:
             if name not in level.solver.known:
                 return name
         raise Mismatch
@@ -131,7 +134,7 @@ class Placer:
         sources = {(val.step, val.result) for val in vals}
         if len(sources) != 1 or not all(paths) or len({p[:-1] for p in paths}) != 1:
             raise Mismatch
-        return level.text([p[-1] for p in paths], {}, "index")
+        return level.text([path[-1] for path in paths], {}, "index")
 
     def _module_in_loop(self, frame: Frame, n: int, merged: Merged, level: Level) -> None:
         rows = [None if s is None else s.path.split(".") for s in merged.steps]
@@ -156,7 +159,9 @@ class Placer:
         text = f"self.{name}"
         for at in range(1, len(there)):
             parts = ["" if row is None else row[at] for row in rows]
-            if not all(part.isdigit() or row is None for part, row in zip(parts, rows, strict=True)):
+            if not all(
+                part.isdigit() or row is None for part, row in zip(parts, rows, strict=True)
+            ):
                 raise Mismatch
             fill = next(part for part in parts if part)
             text += f"[{level.text([int(part or fill) for part in parts], {}, 'index')}]"
@@ -204,12 +209,17 @@ class Placer:
         solver = level.solver
         assert isinstance(solver, LoopSolver)
         counts = [solver.columns.count(k) for k in range(solver.outer.width)]
-        return Apply("range", (solver.outer.solve(counts, self.builder.hints_at(level.site), "count"),))
+        return Apply(
+            "range", (solver.outer.solve(counts, self.builder.hints_at(level.site), "count"),)
+        )
 
     def _made(self, merged: Merged, level: Level) -> Expr:
         """The constructor of a module, as an expression of the loop's variable."""
         hoists = [Hoist() for _ in merged.steps]
-        rows = [None if s is None else constructor(s.layer, h) for s, h in zip(merged.steps, hoists, strict=True)]
+        rows = [
+            None if s is None else constructor(s.layer, h)
+            for s, h in zip(merged.steps, hoists, strict=True)
+        ]
         layer = merged.first.layer
         if any(h.locals for h in hoists) or (isinstance(layer, Leaf) and layer.torch.setup):
             raise Mismatch
@@ -283,7 +293,9 @@ def _mentions(e: Expr, name: str) -> bool:
 
     def look(part: Expr) -> Expr | None:
         if isinstance(part, Raw):
-            texts = re.findall(r"\{([^}]*)\}", part.text) if part.text.startswith('f"') else [part.text]
+            texts = (
+                re.findall(r"\{([^}]*)\}", part.text) if part.text.startswith('f"') else [part.text]
+            )
             found.extend(name in names_in(text) or f"[{name}]" in text for text in texts)
         return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .code import Expr, Lit, Raw
@@ -62,7 +62,7 @@ class Solver:
         self._solved: dict[tuple[str, ...], str] = {}
 
     def solve(self, row: Row, hints: Mapping[str, str], role: str) -> Expr:
-        """An expression for a row; `hints` are the source's own, by argument; `role` names it."""
+        """An expression for a row; `hints` are the source's own by argument; `role` names it."""
         flat, value = constant(row)
         if flat:
             return self._partial(row, hints, role) or Lit(value)
@@ -83,7 +83,7 @@ class Solver:
         return None
 
     def _likely(self, hints: Mapping[str, str], role: str) -> Iterator[str]:
-        """What the number surely means, where it fits: the source's word, the channels."""
+        """What a number surely means where it fits: the source's word, the channels."""
         for key in (role, _ALIASES.get(role, role)):
             if key in hints and names_in(text := self.folded(hints[key])):
                 yield text
@@ -107,7 +107,7 @@ class Solver:
         return [text for text, _ in self._pool]
 
     def row(self, text: str) -> list[Any] | None:
-        """The value of an expression in every column (absent where it has none); None if nowhere."""
+        """An expression's value in every column (absent where it has none); None if nowhere."""
         try:
             code = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError, RecursionError):
@@ -307,7 +307,9 @@ class _Fold(ast.NodeTransformer):
         made = super().generic_visit(node)
         if isinstance(made, ast.BoolOp):
             every = isinstance(made.op, ast.And)
-            kept = [v for v in made.values if not (isinstance(v, ast.Constant) and v.value is every)]
+            kept = [
+                v for v in made.values if not (isinstance(v, ast.Constant) and v.value is every)
+            ]
             if not kept:
                 return ast.Constant(every)
             if len(kept) == 1:
@@ -329,7 +331,7 @@ def _fold(node: ast.expr, fixed: Mapping[str, Any]) -> ast.expr:
     return made
 
 
-_BINARY = {
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
     ast.Mult: lambda a, b: a * b,
@@ -337,7 +339,7 @@ _BINARY = {
     ast.Div: lambda a, b: a / b,
     ast.Mod: lambda a, b: a % b,
 }
-_COMPARE = {
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: lambda a, b: a == b,
     ast.NotEq: lambda a, b: a != b,
     ast.Lt: lambda a, b: a < b,

@@ -24,9 +24,9 @@ from .code import (
     Star,
 )
 from .errors import EmitError
+from .layers import Chain, Layer, Leaf, Loop, Part
 from .names import child_key
 from .solve import ABSENT, same
-from .units import Chain, Layer, Leaf, Loop, Part
 
 
 class Mismatch(Exception):
@@ -228,22 +228,35 @@ class Joiner:
                 self.join([e.index if isinstance(e, Item) else None for e in es]),
             )
         if isinstance(first, (Seq, Infix)):
-            parts = [e.items if isinstance(e, Seq) else e.args if isinstance(e, Infix) else None for e in es]
-            marks = {e.brackets if isinstance(e, Seq) else e.op for e in es if isinstance(e, (Seq, Infix))}
+            parts = [
+                e.items if isinstance(e, Seq) else e.args if isinstance(e, Infix) else None
+                for e in es
+            ]
+            marks = {
+                e.brackets if isinstance(e, Seq) else e.op
+                for e in es
+                if isinstance(e, (Seq, Infix))
+            }
             if len(marks) > 1:
                 raise Mismatch
             joined = self._all(parts)
-            return Seq(joined, first.brackets) if isinstance(first, Seq) else Infix(first.op, joined)
+            return (
+                Seq(joined, first.brackets) if isinstance(first, Seq) else Infix(first.op, joined)
+            )
         if any(e is not None and e != first for e in es):
             raise Mismatch
         return first
 
-    def _all(self, parts: Sequence[tuple[Expr, ...] | None], roles: Sequence[str] = ()) -> tuple[Expr, ...]:
+    def _all(
+        self, parts: Sequence[tuple[Expr, ...] | None], roles: Sequence[str] = ()
+    ) -> tuple[Expr, ...]:
         size = {len(p) for p in parts if p is not None}
         if len(size) > 1:
             raise Mismatch
         return tuple(
-            self.join([None if p is None else p[i] for p in parts], roles[i] if i < len(roles) else "")
+            self.join(
+                [None if p is None else p[i] for p in parts], roles[i] if i < len(roles) else ""
+            )
             for i in range(size.pop())
         )
 
@@ -264,7 +277,9 @@ class Joiner:
         keys.sort(key=lambda k: _ORDER.index(k) if k in _ORDER else len(_ORDER))
         kwargs = []
         for key in keys:
-            row = [None if c is None else dict(c.kwargs).get(key) or _default(name, key) for c in calls]
+            row = [
+                None if c is None else dict(c.kwargs).get(key) or _default(name, key) for c in calls
+            ]
             kwargs.append((key, self.join(row, key)))
         if func == "nn.Sequential":
             args = tuple(_regrouped(args))

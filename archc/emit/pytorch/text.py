@@ -12,7 +12,7 @@ from .solve import ABSENT
 
 
 def safe(text: str) -> str:
-    """Documentation that cannot end a docstring: no control characters, backslashes or triple quotes."""
+    """Documentation that cannot end a docstring: no control characters, no triple quotes."""
     plain = "".join(ch if ch == "\n" or (ch.isprintable() and ch != "\\") else " " for ch in text)
     plain = plain.replace('"""', "'''")
     while '""' in plain:
@@ -32,7 +32,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def docstring(text: str, indent: int = 4, more: Sequence[str] = ()) -> str:
-    """A docstring of a spec's documentation and further lines of archc's own; "" where there is none."""
+    """A docstring of a spec's documentation and lines of archc's own; "" where there is none."""
     pad = " " * indent
     lines = wrapped(text, WIDTH - indent - 6)
     if more:
@@ -48,9 +48,7 @@ def docstring(text: str, indent: int = 4, more: Sequence[str] = ()) -> str:
     return f'{pad}"""{start}{lines[0]}\n{body}\n{pad}"""'
 
 
-def signature(
-    name: str, params: Sequence[tuple[str, str, Any]], result: str = "None"
-) -> list[str]:
+def signature(name: str, params: Sequence[tuple[str, str, Any]], result: str = "None") -> list[str]:
     """`def name(self, a: int, b: int = 1) -> result:`, broken as a formatter does."""
     parts = ["self"]
     for param, kind, default in params:

@@ -7,105 +7,14 @@ that is a plain chain is one step, whose layer is a `Chain` (an `nn.Sequential`)
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import Union
+from dataclasses import dataclass, replace
 
-from ...graph import Body, Choice, Graph, Input, Node, Output, Scope, Tree, Value, leaves
+from ...graph import Body, Graph, Input, Node, Output, Scope, Tree, leaves
 from ...ops.call import Torch
 from ...ops.pool import Pool
 from .apart import apart
 from .errors import EmitError
-
-
-@dataclass(slots=True)
-class Leaf:
-    """An operator, for given input shapes. `ports`: two for a max pool that gives positions."""
-
-    op: str
-    torch: Torch
-    site: int
-    family: str
-    stateful: bool
-    ports: int = 1
-
-
-@dataclass(slots=True)
-class Part:
-    """An instance of a unit."""
-
-    unit: int
-    site: int
-
-
-@dataclass(slots=True)
-class Chain:
-    """An `nn.Sequential` of keyed layers."""
-
-    items: list[tuple[str, Layer]]
-
-
-@dataclass(slots=True)
-class Loop:
-    """Iterations of a `for` or `repeat`, each with its steps."""
-
-    site: int
-    depth: int
-    """Which entry of `Step.iters` counts its iterations."""
-    iterations: list[list[Step]]
-
-
-Layer = Union[Leaf, Part, Chain, Loop]
-
-
-@dataclass(slots=True)
-class Step:
-    """One line of a unit's forward: a layer applied to values (ids into `Unit.values`)."""
-
-    layer: Layer
-    path: str
-    """Where its module stands in the unit, if it needs one."""
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    takes: tuple[Tree, ...]
-    """`inputs` as trees, one per argument."""
-    gives: tuple[Tree, ...]
-    """`outputs` as trees, one per result."""
-    site: int
-    iters: tuple[int, ...]
-    skip: bool = False
-    labelled: bool = False
-    """Its name was given by the user."""
-
-    @property
-    def is_function(self) -> bool:
-        """Called without a module: `F.relu(x)`."""
-        return isinstance(self.layer, Leaf) and self.layer.torch.function is not None
-
-
-@dataclass(slots=True)
-class Unit:
-    """What an instance of a class is: inputs, steps and outputs."""
-
-    name: str
-    kind: str
-    group: tuple[object, ...]
-    """Units of one group are tried as one class."""
-    doc: str
-    args: dict[str, object]
-    inputs: list[Input]
-    outputs: list[Output]
-    values: list[Value]
-    steps: list[Step]
-    choices: list[Choice]
-    positional: bool
-    loops: list[Loop] = field(default_factory=list)
-    """The loops that its steps stand in, outer ones first."""
-    base: int = 0
-    """Leading entries of `Step.iters` that say nothing: they are the same in all steps."""
-    chain: Chain | None = None
-    """The unit is itself an `nn.Sequential`."""
-    aliases: list[Input] = field(default_factory=list)
-    """The inputs of the body around an extracted group: their patterns name sizes."""
+from .layers import Chain, Layer, Leaf, Loop, Part, Step, Unit
 
 
 @dataclass(slots=True)
@@ -149,7 +58,7 @@ class Units:
                 unit.inputs = [i for n, i in enumerate(unit.inputs) if n not in lost]
 
     def torch(self, index: int, shapes: tuple[tuple[int, ...], ...], ports: int) -> Torch:
-        """The PyTorch form of an operator for input shapes; with two ports, of a max pool's pair."""
+        """The PyTorch form of an operator for input shapes; with two ports, that with positions."""
         key = (index, shapes, ports)
         if key not in self._torch:
             plain = tuple(tuple(int(n) for n in shape) for shape in shapes)
@@ -214,7 +123,7 @@ class _BodyUnits:
     # ------------------------------------------------------------------ scopes
 
     def _elements(self, scope: int, prefix: str) -> list[_Element]:
-        """Direct nodes and inner labelled scopes, in order; transparent scopes are looked through."""
+        """Direct nodes and inner labelled scopes, in order; others are looked through."""
         body = self.body
         here = body.scopes[scope]
         result: list[_Element] = []
@@ -256,8 +165,7 @@ class _BodyUnits:
         nodes = body.nodes[sub.first : sub.last]
         key = sub.path[len(prefix) :]
         whole = all(
-            n.name.startswith(inside)
-            and (n.module is None or n.module.startswith(inside))
+            n.name.startswith(inside) and (n.module is None or n.module.startswith(inside))
             for n in nodes
         ) and not self._used_elsewhere(sub.first, sub.last, inside)
         if whole:
@@ -266,7 +174,14 @@ class _BodyUnits:
                 made, takes, gives = chain
                 first, last = elements[0].step, elements[-1].step
                 step = Step(
-                    made, key, first.inputs, last.outputs, (takes,), (gives,), sub.site, sub.iters,
+                    made,
+                    key,
+                    first.inputs,
+                    last.outputs,
+                    (takes,),
+                    (gives,),
+                    sub.site,
+                    sub.iters,
                     labelled=True,
                 )
                 return [_Element(key, step)]
@@ -329,7 +244,10 @@ class _BodyUnits:
             group=("group", *place),
             doc="",
             args=body.args,
-            inputs=[Input(name or f"x{n + 1}", i) for n, (name, i) in enumerate(zip(names, enters, strict=True))],
+            inputs=[
+                Input(name or f"x{n + 1}", i)
+                for n, (name, i) in enumerate(zip(names, enters, strict=True))
+            ],
             outputs=[Output(None, i) for i in leaves_it],
             values=body.values,
             steps=[e.step for e in elements],
