@@ -13,7 +13,7 @@ from .arguments import Given, block_arguments, typed
 from .body import Builder, poisoned, rebuild, tensors, tree_of
 from .naming import snake
 from .session import Call
-from .values import POISON, Callable, Fail, Record, Tensor, freeze, plain
+from .values import POISON, Callable, Fail, Record, Tensor, freeze, kind_of, plain
 
 if TYPE_CHECKING:
     from .frame import Frame
@@ -68,6 +68,13 @@ def call_block(self: Frame, target: Callable, node: tree.Apply, value: Any, plac
         path, labelled = self.path(place, target.name)
         if value is POISON or poisoned(value):
             raise Fail
+        if tree_of(value) is None:
+            self.session.fail(
+                "E0506",
+                f"`{target.name}` takes values of the network, not {kind_of(value)}",
+                node.span,
+                help="numbers are arguments: they stand in the parentheses of a call",
+            )
         finished = _body(self, frame, decl, values, value, found, outputs, node)
     return _add_call(self, finished, node, value, path, labelled, place, target, given, decl)
 
