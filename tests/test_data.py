@@ -93,7 +93,7 @@ BAD_IDX = {
     "floats": (idx_bytes(np.ones((10, 4, 4)), kind=0x0D), "element type is 0x0d"),
     "labels": (idx_bytes(np.ones(10)), "1 axes instead of 3"),
     "empty set": (idx_bytes(np.ones((0, 4, 4))), "nothing is in it"),
-    "promises too much": (GOOD[:4] + struct.pack(">3I", 2**31, 2**31, 4), "it ends in record 0"),
+    "promises too much": (GOOD[:4] + struct.pack(">3I", 2**31, 2**31, 4), "records are missing"),
 }
 
 

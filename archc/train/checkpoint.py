@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -12,17 +13,24 @@ from torch import Tensor, nn
 from ..diagnostics import closest
 from .errors import TrainError
 
+HEADER = "archc"
+"""The entry of a safetensors header that holds our facts, as JSON."""
+SHOWN = 4
+"""Names of each kind of difference that are shown."""
+
 
 def packed(module: nn.Module, facts: dict[str, str]) -> bytes:
     """Parameters and buffers of a module, under their state_dict names, as a safetensors file.
 
-    `facts` goes into its header. Tensors that share memory are written once for each name.
+    `facts` goes into its header. Tensors that share memory are written once for each name. The same
+    tensors and facts give the same bytes.
     """
     tensors = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in module.state_dict().items()
     }
-    return save(tensors, {"format": "pt", **facts})
+    # one entry: the library writes several in an order that changes from process to process
+    return save(tensors, {HEADER: json.dumps(facts)})
 
 
 def all_finite(module: nn.Module) -> bool:
@@ -36,8 +44,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
-            return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
+            facts = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+            return {name: file.get_tensor(name) for name in names}, facts
+    except (SafetensorError, OSError, ValueError) as error:
         raise TrainError("E0808", f"cannot read the checkpoint `{path}`: {error}") from None
 
 
@@ -48,21 +57,32 @@ def restore(path: Path, module: nn.Module) -> dict[str, str]:
     """
     tensors, facts = read(path)
     own = module.state_dict()
-    notes = []
-    for name in own.keys() - tensors.keys():
-        near = closest(name, tensors)
-        notes.append(f"missing `{name}`" + (f"; it has `{near}`" if near else ""))
-    notes += [f"unexpected `{name}`" for name in tensors.keys() - own.keys()]
-    for name in own.keys() & tensors.keys():
-        here, there = list(own[name].shape), list(tensors[name].shape)
-        if here != there:
-            notes.append(f"`{name}` is {there}, the network's is {here}")
-    if notes:
-        notes.sort()
-        more = len(notes) - 8
-        shown = notes[:8] + ([f"and {more} more"] if more > 0 else [])
+    missing = sorted(own.keys() - tensors.keys())
+    unexpected = sorted(tensors.keys() - own.keys())
+    reshaped = [n for n in own if n in tensors and own[n].shape != tensors[n].shape]
+    if missing or unexpected or reshaped:
         raise TrainError(
-            "E0808", f"the checkpoint `{path}` is of another network", notes=tuple(shown)
+            "E0808",
+            f"the checkpoint `{path}` is of another network",
+            notes=(
+                *_some("missing", [_with_hint(name, tensors) for name in missing]),
+                *_some("unexpected", [f"`{name}`" for name in unexpected]),
+                *_some(
+                    "of another shape",
+                    [f"`{n}` {list(tensors[n].shape)}, not {list(own[n].shape)}" for n in reshaped],
+                ),
+            ),
         )
     module.load_state_dict(tensors)
     return facts
+
+
+def _with_hint(name: str, tensors: dict[str, Tensor]) -> str:
+    near = closest(name, tensors)
+    return f"`{name}` (it has `{near}`)" if near else f"`{name}`"
+
+
+def _some(kind: str, names: list[str]) -> list[str]:
+    """One note on differences of a kind, if there are any."""
+    more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return [f"{kind}: {', '.join(names[:SHOWN] + more)}"] if names else []
