@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     _build(commands)
     _train(commands)
     _run(commands)
+    _verify(commands)
     _small(commands)
     return top
 
@@ -86,6 +87,16 @@ def _run(commands: Any) -> None:
     p.add_argument("image", metavar="IMAGE", help="a PNG, JPEG, ... file")
     _selection(p)
     p.add_argument("-o", "--out", metavar="FILE", help="default: <image>-<network>.png")
+    _color(p)
+
+
+def _verify(commands: Any) -> None:
+    p = _command(commands, "verify", "prove every figure against PyTorch (needs archc[torch])")
+    _specs(p)
+    p.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
+    p.add_argument(
+        "--meta", action="store_true", help="only what needs no data: no receptive fields"
+    )
     _color(p)
 
 
