@@ -20,6 +20,16 @@ from math import gcd, lcm
 LONGEST = 256
 """A longer period than this (and than the axis itself) is tabulated instead."""
 
+MOST = 1 << 16
+"""Units that are tabulated at most. A map of a longer axis goes on along its slope from there: its
+ends may be off by the units of one step, and work stays bounded whatever sizes a spec asks for."""
+
+
+def _layout(p: int, units: int, table: bool = False) -> tuple[bool, int]:
+    """Is a table needed for this period, and how many intervals are to be worked out?"""
+    table = table or p > max(LONGEST, units) or p > MOST
+    return table, min(units, MOST) if table else p
+
 
 class Axis:
     """Intervals by phase, the period (p output units to q input units), and what is to be known.
@@ -142,8 +152,8 @@ def from_reads(
     `step` is 0 where the distances inside an interval are unknown: then as large as can be.
     """
     p, q = period
-    table = p > max(LONGEST, units)
-    spans = [reads(u, u) for u in range(units if table else p)]
+    table, count = _layout(p, units)
+    spans = [reads(u, u) for u in range(count)]
     if not step:
         step = max(1, *(b - a for a, b in spans))
     common = gcd(p, q) if table else 1
@@ -230,10 +240,10 @@ def compose(outer: Axis, inner: Axis, units: int) -> Axis:
 
     times = outer.p // gcd(outer.p, inner.q)
     p, q = inner.p * times, outer.q * (inner.q * times // outer.p)
-    table = inner.table or outer.table or p > max(LONGEST, units)
+    table, count = _layout(p, units, inner.table or outer.table)
     spans: list[tuple[int, int]] = []
     wide = False
-    for u in range(units if table else p):
+    for u in range(count):
         a, b = inner.low(u), inner.high(u)
         if inner.sees(u, u) and outer.sees(a, b):
             wide = wide or a < b
@@ -265,12 +275,12 @@ def hull(a: Axis, b: Axis, units: int) -> Axis:
 
     p = lcm(a.p, b.p)
     q = p // a.p * a.q
-    table = not same or a.table or b.table or p > max(LONGEST, units)
+    table, count = _layout(p, units, not same or a.table or b.table)
     if table:
         # The simplest slope is that of the path which was not fitted to the other's size. A slope
         # of 0 is that of one unit spread over the axis.
         q, p = min(a.stride, b.stride, key=lambda s: (s[0] == 0, s[1], s[0]))
-    every = range(units if table else p)
+    every = range(count)
     left = [(a.low(u), a.high(u)) if a.sees(u, u) else (1, 0) for u in every]
     right = [(b.low(u), b.high(u)) if b.sees(u, u) else (1, 0) for u in every]
     spans = [_cover(x, y) for x, y in zip(left, right, strict=True)]
