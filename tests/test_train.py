@@ -137,6 +137,10 @@ def test_overrides_win_and_have_no_place() -> None:
     assert recipe.place("epochs") is None
     assert recipe.from_command_line("epochs")
     assert recipe.place("data") is not None
+    assert read({}, {"data.path": "elsewhere"}).from_command_line("data")
+    with pytest.raises(TrainError, match="takes a number above 0, not -1") as caught:
+        read({"optimizer": call("sgd", 0.1)}, {"optimizer.lr": -1})
+    assert caught.value.span is None
     recipe = read({"optimizer.lr": 0.7}, {"optimizer": call("adam", 0.2)})
     assert recipe.optimizer.lr == 0.2
 
@@ -311,7 +315,7 @@ OUTPUTS: list[tuple[str | None, bool]] = [("logits", False)]
 
 
 def go(
-    folder: Path,
+    folder: Path | Callable[[], Path],
     settings: dict[str, Any] | None = None,
     module: nn.Module | Callable[[], nn.Module] = Small,
     *,
@@ -329,7 +333,7 @@ def go(
         run_dir=folder,
         device=device,
         out=out or io.StringIO(),
-        spec_dir=folder.parent,
+        spec_dir=folder.parent if isinstance(folder, Path) else Path.cwd(),
         spec_text=TEXT.text,
         terminal=io.StringIO(),
     )
@@ -554,6 +558,13 @@ def test_each_run_gets_a_new_folder(tmp_path: Path) -> None:
         thread.join()
     assert len(set(made)) == 8
     assert all(path.parent == tmp_path / "runs" for path in made)
+
+
+def test_what_cannot_start_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match="the network takes 3×28×28"):
+        go(lambda: new_run_dir(tmp_path / "runs", "x"), {}, shape=(3, 28, 28))
+    assert not (tmp_path / "runs").exists()
+    assert go(lambda: new_run_dir(tmp_path / "runs", "x"), {"epochs": 1}).folder.name == "x-001"
 
 
 def test_networks_and_data_that_do_not_fit(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def _recipe(args: argparse.Namespace, recipes: list[RecipeSpec]) -> RecipeSpec |
             args,
             "E0803",
             f"`{args.spec}` has no recipe" + (f" for `{args.network}`" if args.network else ""),
-            help='a recipe says how to train: `recipe quick for Name { data = idx("fashion-mnist") }`',
+            help='write one: `recipe quick for Name { data = idx("fashion-mnist") }`',
         )
         return None
     return fitting[0]
@@ -135,22 +135,16 @@ def _train(
     recipe = Recipe.read(spec, overrides)
     text = source(network.graph, report, network.doc)
     here = Path.cwd() if args.spec == "-" else Path(args.spec).resolve().parent
-    run_dir = Path(args.out) if args.out else new_run_dir(Path("runs"), network.name)
-    print(
-        f"{network.name}: {report.params:,} parameters, {report.macs:,} MACs, by recipe `{recipe.name}`"
-    )
     training = report.training_outputs
-    result = fit(
+    fit(
         lambda: instantiate(text, network.name),
         recipe,
         inputs=dict(report.inputs),
         outputs=[(name, name in training) for name, _ in report.outputs],
-        run_dir=run_dir,
+        run_dir=Path(args.out) if args.out else lambda: new_run_dir(Path("runs"), network.name),
         device=args.device,
         out=sys.stdout,
         spec_dir=here,
         spec_text=state.source.text,
     )
-    for file in result.files:
-        print(f"  {file}")
     return 0

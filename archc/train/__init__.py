@@ -45,7 +45,7 @@ def fit(
     *,
     inputs: Mapping[str, tuple[int, ...]],
     outputs: Sequence[tuple[str | None, bool]],
-    run_dir: Path,
+    run_dir: Path | Callable[[], Path],
     device: str | None,
     out: TextIO,
     spec_dir: Path,
@@ -57,10 +57,10 @@ def fit(
     `module`: a module, or what makes one: then the recipe's seed also covers the initial weights.
     `inputs`: name to shape, without the batch. `outputs`: (name, in training only) in the order of
     their declarations; the module returns the main ones, then in training the others.
-    `run_dir`: the run's own folder, see `rundir.new_run_dir`. `device`: as torch names it; None: a
-    GPU if there is one. `out` gets lines; the bar goes to `terminal` (None: standard error) if that
-    is a terminal. `spec_dir`: where the spec lies (relative paths start there); `spec_text` is kept
-    with the run.
+    `run_dir`: the run's own folder, or what makes it (`rundir.new_run_dir`) once the data are seen
+    to fit. `device`: as torch names it; None: a GPU if there is one. `out` gets lines; the bar goes
+    to `terminal` (None: standard error) if that is a terminal. `spec_dir`: where the spec lies
+    (relative paths start there); `spec_text` is kept with the run.
 
     Raises TrainError for all that can go wrong, `Interrupted` after Ctrl-C or SIGTERM.
     """

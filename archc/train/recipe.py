@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -100,11 +101,11 @@ class Recipe(BaseModel):
 
     def place(self, setting: str) -> Span | None:
         """Where the value of a setting stands; None for a default or an override."""
-        return None if setting in self._overridden else self._places.get(setting)
+        return self._places.get(setting)
 
     def from_command_line(self, setting: str) -> bool:
         """It was given by the user's own hand, not by the spec."""
-        return setting in self._overridden
+        return any(key.partition(".")[0] == setting for key in self._overridden)
 
 
 SETTINGS: tuple[str, ...] = tuple(
@@ -198,8 +199,13 @@ class _Reader:
                 if isinstance(call, str):
                     call = Called(call, (), {})
                 if isinstance(call, Called):
-                    kept = _named(head, call)
-                    merged[(head,)] = Called(call.name, (), {**kept, name: value}, call.span)
+                    named = {**_named(head, call), name: value}
+                    places = _places(_fields(head, call), call)
+                    places.pop(name, None)
+                    merged[(head,)] = Called(call.name, (), named, call.span, places)
+                    if ".".join(path) not in self.places:  # of the command line: it has none
+                        self.places.pop(head, None)
+                        merged[(head,)] = replace(merged[(head,)], span=None)
                 elif call is None:
                     merged[(head,)] = Called("", (), {name: value})
         return merged
@@ -247,9 +253,7 @@ class _Reader:
         try:
             return cls(**{**named, **value.kwargs})
         except ValidationError as error:
-            names = list(cls.model_fields)
-            places = {names[n] if isinstance(n, int) else n: s for n, s in value.places.items()}
-            self._explain(error, cls, {**named, **value.kwargs}, where, places)
+            self._explain(error, cls, {**named, **value.kwargs}, where, value)
             return None
 
     def _validate(self, made: dict[str, Any]) -> Recipe | None:
@@ -269,10 +273,11 @@ class _Reader:
         cls: type[Choice],
         given: dict[str, Any],
         span: Span | None,
-        places: Mapping[str, Span],
+        call: Called,
     ) -> None:
         """pydantic's complaints in our words, one per argument."""
         properties = cls.model_json_schema()["properties"]
+        places = _places(list(cls.model_fields), call)
         done: set[str] = set()
         for item in error.errors():
             name = str(item["loc"][0]) if item["loc"] else ""
@@ -309,7 +314,18 @@ def _default_call(setting: str) -> Called | None:
 
 def _named(setting: str, call: Called) -> dict[str, Any]:
     """The arguments of a call, by name."""
-    for cls in CHOICES[setting]:
-        if cls.name == call.name:
-            return {**dict(zip(cls.model_fields, call.args, strict=False)), **call.kwargs}
-    return dict(call.kwargs)
+    return {**dict(zip(_fields(setting, call), call.args, strict=False)), **call.kwargs}
+
+
+def _places(names: list[str], call: Called) -> dict[int | str, Span]:
+    """Where the arguments of a call stand, by name."""
+    return {
+        names[n] if isinstance(n, int) else n: span
+        for n, span in call.places.items()
+        if isinstance(n, str) or n < len(names)
+    }
+
+
+def _fields(setting: str, call: Called) -> list[str]:
+    """The parameters of what is called, in order; none where there is no such thing."""
+    return [n for cls in CHOICES[setting] if cls.name == call.name for n in cls.model_fields]

@@ -56,7 +56,7 @@ def fit(
     *,
     inputs: Mapping[str, tuple[int, ...]],
     outputs: Sequence[tuple[str | None, bool]],
-    run_dir: Path,
+    run_dir: Path | Callable[[], Path],
     device: str | None,
     out: TextIO,
     spec_dir: Path,
@@ -84,7 +84,8 @@ def fit(
         objective = Objective(heads, classes=not ready.train.y.is_floating_point())
         bar = terminal if terminal is not None else sys.stderr
         progress = Progress(out, bar, recipe.epochs * steps)
-        with RunDir(run_dir) as folder, _stop_on_signals() as stop:
+        path = run_dir if isinstance(run_dir, Path) else run_dir()
+        with RunDir(path) as folder, _stop_on_signals() as stop:
             trainer = Trainer(made, recipe, ready, objective, frozen, setup, progress, stop)
             network = recipe.network or type(made).__name__
             record = Record(folder, network, recipe, spec_text)
