@@ -9,7 +9,6 @@ from ..dims import is_free
 from ..ops import known, operator
 from ..source import Span
 from ..syntax import tree
-from . import foreign
 from .values import POISON, Callable, Fail, Tensor, kind_of, show
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def assign(
         else:
             name = arg.name.name
             if name not in params:
+                from . import foreign
+
                 meant = closest(name, params)
                 advice = foreign.parameter(name, params) if known(what) else None
                 if advice is not None:

@@ -8,7 +8,7 @@ from ..diagnostics import Edit, Fix
 from ..ops import REF, OpError
 from ..source import Span
 from ..syntax import tree
-from . import foreign, operators
+from . import operators
 from .arguments import operator_arguments
 from .body import Builder, poisoned, tensors
 from .calls import call_block
@@ -210,6 +210,8 @@ class Stages(Expressions):
                     return found
                 self.session.report("E0507", f"`{node.span.text}` is not a stage", node.span)
                 return POISON
+            from . import foreign
+
             known = foreign.counterpart(first.name)
             if known is not None:
                 self.session.fail(
