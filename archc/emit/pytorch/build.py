@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .code import Apply, Expr, Raw
-from .errors import EmitError
 from .fields import Entry, Fields, Slot, lines
 from .forward import forward_lines
 from .layers import Chain, Layer, Leaf, Step
 from .levels import Level
 from .loops import worth
 from .merge import Merged, Program, merge
-from .names import variable
+from .names import is_reserved, variable
 from .place import Placer
 from .rows import Context, Made, Param, kind, known, source_names
 from .shapes import Symbols
@@ -117,13 +116,10 @@ class ClassBuilder:
             frame.symbolic = Symbols(self.solver, self.units).shape
         text = forward_lines(frame)
         entries = fields.entries(self._init_test)
-        taken = fields.names()
         stored = []
         for name in self.kept:
-            if name in taken:
-                raise EmitError(f"`{name}` is a label and a parameter that forward needs")
             self.solver.used.setdefault(name)
-            stored.append(Entry(f"self.{name} = ", Raw(name)))
+            stored.append(Entry(f"self.{self._field(name)} = ", Raw(name)))
         made = lines([*stored, *entries])
         return [*(["        super().__init__()", *made, ""] if made else []), *text]
 
@@ -155,6 +151,13 @@ class ClassBuilder:
     def _locals(self, hoists: list[Hoist]) -> list[Entry]:
         """Layers to be made before, with the statements that follow each."""
         columns = [h.take() for h in hoists]
+        # A name is that of one layer, in whatever column there is one.
+        counts: dict[str, int] = {}
+        for hoist in hoists:
+            for op, number in hoist.counts.items():
+                counts[op] = max(number, counts.get(op, 0))
+        for hoist in hoists:
+            hoist.counts = dict(counts)
         filled = [c for c in columns if c]
         if not filled:
             return []
@@ -259,9 +262,16 @@ class ClassBuilder:
                 return None
             names = [n for n in dict.fromkeys(names_in(part.text)) if n in self.solver.known]
             self.kept.update(dict.fromkeys(names))
-            return Raw(renamed(part.text, {n: f"self.{n}" for n in names}))
+            return Raw(renamed(part.text, {n: f"self.{self._field(n)}" for n in names}))
 
         return replace(e, swap)
+
+    def _field(self, name: str) -> str:
+        """The attribute that keeps a parameter: not a label's, nor one of nn.Module's own."""
+        labels = {step.path.split(".")[0] for unit in self.units for step in unit.steps}
+        while name in labels or is_reserved(name):
+            name += "_"
+        return name
 
     def _tests(self, present: tuple[bool, ...]) -> list[str]:
         """The source's conditions, first those that stand around the steps in question."""

@@ -103,6 +103,7 @@ class Fields:
     def entries(self, condition: Callable[[tuple[bool, ...]], str]) -> list[Entry]:
         """The statements, in order."""
         result: list[Entry] = []
+        taken: set[str] = set()
         for name, slot in self.root.children.items():
             if name.startswith("\0"):
                 made = self.generated[int(name[1:])]
@@ -110,7 +111,7 @@ class Fields:
                     Entry("", made.call, head=f"for {made.variable} in {flat(made.over)}:")
                 )
             else:
-                result += _statements(name, slot, condition)
+                result += _statements(name, slot, condition, taken)
         return result
 
 
@@ -126,16 +127,18 @@ def is_listed(slot: Slot) -> bool:
     return max(map(int, keys)) < 2 * len(keys) + 2
 
 
-def _statements(name: str, slot: Slot, condition: Callable[[tuple[bool, ...]], str]) -> list[Entry]:
+def _statements(
+    name: str, slot: Slot, condition: Callable[[tuple[bool, ...]], str], taken: set[str]
+) -> list[Entry]:
     if is_reserved(name):
         raise EmitError(f"the label `{name}` is an attribute of nn.Module")
     entries: list[Entry] = []
-    value = _container(slot, entries, condition)
+    value = _container(slot, entries, condition, taken)
     test = "" if slot.value is None or all(slot.present) else condition(slot.present)
     if not is_attribute(name):
         made = value if not (test and slot.optional) else _either(value, test)
         if slot.setup:
-            local = Raw(variable(f"layer_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"))
+            local = _local(variable(f"layer_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"), taken)
             entries.append(Entry(f"{local.text} = ", made))
             entries += [Entry("", fill(part, (), local)) for part in slot.setup]
             made = local
@@ -147,6 +150,16 @@ def _statements(name: str, slot: Slot, condition: Callable[[tuple[bool, ...]], s
     entries.append(own)
     entries += [Entry("", fill(part, (), Raw(f"self.{name}")), own.test) for part in slot.setup]
     return entries
+
+
+def _local(wish: str, taken: set[str]) -> Raw:
+    """A local that no other layer of the class has."""
+    name, number = wish, 1
+    while name in taken:
+        number += 1
+        name = f"{wish}_{number}"
+    taken.add(name)
+    return Raw(name)
 
 
 def _either(value: Expr, test: str) -> Raw:
@@ -163,17 +176,20 @@ def _optional(name: str, value: Expr, test: str, entries: list[Entry], simple: b
 
 
 def _container(
-    slot: Slot, entries: list[Entry], condition: Callable[[tuple[bool, ...]], str]
+    slot: Slot,
+    entries: list[Entry],
+    condition: Callable[[tuple[bool, ...]], str],
+    taken: set[str],
 ) -> Expr:
-    """The expression of a module or of the container of several."""
+    """The expression of a module or of the container of several. `taken`: names of locals."""
     if slot.value is not None:
         entries += slot.before
         return slot.value
     made = {}
     for key, child in slot.children.items():
-        value = _container(child, entries, condition)
+        value = _container(child, entries, condition, taken)
         if child.setup:
-            local = Raw(variable(f"layer_{key}") if key.isidentifier() else f"layer{key}")
+            local = _local(variable(f"layer_{key}") if key.isidentifier() else f"layer{key}", taken)
             entries.append(Entry(f"{local.text} = ", value))
             entries += [Entry("", fill(part, (), local)) for part in child.setup]
             value = local

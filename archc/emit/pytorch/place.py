@@ -30,6 +30,7 @@ class Placer:
         self.fields = fields
         self.frames = 0
         self.split: set[tuple[int, int]] = set()
+        self.hoists = [Hoist() for _ in builder.units]
         self.after: list[Callable[[], None]] = []
         """What must wait until all modules have their places."""
 
@@ -38,7 +39,6 @@ class Placer:
         builder = self.builder
         number, self.frames = self.frames, self.frames + 1
         frame = Frame(number, program, self.split, lambda row: builder.test(level, row), main)
-        hoists = [Hoist() for _ in builder.units]
         for n, merged in enumerate(program.steps):
             if merged.rolled is not None:
                 frame.loops[n] = self._loop(merged.rolled, level)
@@ -47,16 +47,14 @@ class Placer:
             elif isinstance(level.solver, LoopSolver):
                 self._module_in_loop(frame, n, merged, level)
             else:
-                self._module(frame, n, merged, level, hoists)
+                self._module(frame, n, merged, level)
         return frame
 
     # ------------------------------------------------------------------ outside of loops
 
-    def _module(
-        self, frame: Frame, n: int, merged: Merged, level: Level, hoists: list[Hoist]
-    ) -> None:
+    def _module(self, frame: Frame, n: int, merged: Merged, level: Level) -> None:
         path = self._path(merged.first)
-        slot = self.builder.slot(merged.steps, merged.optional, hoists, level)
+        slot = self.builder.slot(merged.steps, merged.optional, self.hoists, level)
         self.fields.put(path, slot)
         self.after.append(lambda: frame.module(n, self.fields.access(path)))
 
@@ -189,8 +187,8 @@ class Placer:
     def _one(self, steps: list[Step | None]) -> None:
         """The module of one iteration, at its own place in a list."""
         first = next(step for step in steps if step is not None)
-        hoists = [Hoist() for _ in steps]
-        self.fields.put(first.path, self.builder.slot(steps, False, hoists, self.builder.level))
+        slot = self.builder.slot(steps, False, self.hoists, self.builder.level)
+        self.fields.put(first.path, slot)
 
     def _grown(
         self, merged: Merged, level: Level, name: str, rows: Sequence[list[str] | None]
