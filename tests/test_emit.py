@@ -335,6 +335,16 @@ network N {
   input image[8, 16, 16]
   output image -> B(8) -> B(16, stride=2) -> B(16, se=true) -> B(16)
 }""",
+    "fields": """
+block B(eval: bool, n: int, forward: int = 1) {
+  input x[C, ...]
+  if eval { output x -> n: conv(C, 1) -> upsample(n, by=nearest) }
+  else { output x -> n: conv(C, 1) -> upsample(forward, by=nearest) -> relu -> pool(2) }
+}
+network N {
+  input image[3, 8, 8]
+  output image -> B(true, 2) -> B(false, 2, forward=2) -> B(true, 3) -> B(false, 4, forward=3)
+}""",
     "ranks": """
 block C1(w: int) = (conv(w, 3, pad=half) -> batchnorm -> relu)
 network N {
