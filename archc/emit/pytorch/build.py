@@ -44,6 +44,8 @@ class ClassBuilder:
         self.column = {unit: n for n, unit in enumerate(units)}
         self.params: list[Param] = []
         self.recursive = False
+        self.lacking = False
+        """A call of itself cannot say all that it needs."""
 
     def build(self) -> Made:
         """The class, with loops where they can be. A recursive one is built until its parameters
@@ -64,6 +66,8 @@ class ClassBuilder:
             before = [(p.name, p.default) for p in self.params]
             made = self._attempt(program)
             if not self.recursive or [(p.name, p.default) for p in self.params] == before:
+                if self.lacking:
+                    break
                 return made
         raise Mismatch
 
@@ -72,6 +76,7 @@ class ClassBuilder:
         self.solver = Solver(len(self.units), known(self.units, self.names))
         self.level = Level(self.solver, list(range(len(self.units))), [()] * len(self.units))
         self.helpers: dict[str, str] = {}
+        self.lacking = False
         self.kept: dict[str, None] = {}
         """Parameters that forward needs."""
         body = self._sequential() if program is None else self._module(program)
@@ -233,6 +238,7 @@ class ClassBuilder:
         kwargs: list[tuple[str, Expr]] = []
         for n, (param, row) in enumerate(zip(params, rows, strict=True)):
             if not row:
+                self.lacking = self.lacking or param.default is ABSENT
                 continue
             flat, value = constant(row)
             if flat and param.default is not ABSENT and same(value, param.default):
