@@ -47,21 +47,27 @@ class Printer:
     def lines(self, stmts: list[Stmt]) -> list[str]:
         result: list[str] = []
         indent, last = 8, ""
+        around: list[tuple[int, str]] = []
         for stmt in stmts:
+            if stmt.kind == "end":
+                indent -= around.pop()[0]
+                last = ""
+                continue
             cond = "" if stmt.where == stmt.base else stmt.frame.test(stmt.where)
             if stmt.early:
                 cond = stmt.frame.test(stmt.where)
             if stmt.aux:
                 cond = "self.training"
+            outer = around[-1][1] if around else ""
+            if cond == outer:
+                cond = ""  # the loop around it stands under it already
             if cond and (cond != last or stmt.early):
                 result.append(f"{' ' * indent}if {cond}:")
-            last = "" if stmt.early or stmt.kind in ("for", "end") else cond
-            if stmt.kind == "end":
-                indent -= 4
-                continue
+            last = "" if stmt.early or stmt.kind == "for" else cond
             result += self._line(stmt, indent + (4 if cond else 0))
             if stmt.kind == "for":
-                indent += 4
+                around.append((8 if cond else 4, cond or outer))
+                indent += around[-1][0]
         return result
 
     def _line(self, stmt: Stmt, indent: int) -> list[str]:

@@ -68,8 +68,11 @@ class Frame(Reads):
         self._start()
         self._steps([n for n in range(len(self.program.steps)) if n not in self.aux])
         if any(end.training for end in self.program.outputs):
+            first = len(self.stmts)
             for step in sorted(self.aux):
                 self._step(step, self.columns)
+            for stmt in self.stmts[first:]:
+                stmt.aux = True  # loops with all that is in them
             self._return(self.columns, aux=True)
         self._return(self.columns)
         return self.stmts
@@ -211,7 +214,7 @@ class Frame(Reads):
         for (k, result), end in tails:
             if result.whole:
                 self._add(Stmt("assign", self, [self.key(n, k)], Seq(()), name="list"))
-                if isinstance(end.value, Val) and len(inner.uses[(end.value.step, 0)]) == 1:
+                if isinstance(end.value, Val) and inner.is_made_for(end.value):
                     inner.appends[end.value.step] = self.key(n, k)
         self._add(Stmt("for", self, [], header.over, name=header.variable, step=n))
         inner._steps(list(range(len(inner.program.steps))))
@@ -231,6 +234,11 @@ class Frame(Reads):
             return
         self.stmts += inner.stmts
         self._add(Stmt("end", self))
+
+    def is_made_for(self, end: Val) -> bool:
+        """Is a value that a loop collects read by nothing else, and made by a plain step?"""
+        plain = end.step >= 0 and self.program.steps[end.step].rolled is None
+        return plain and len(self.uses[(end.step, 0)]) == 1
 
     def _comprehension(self, append: Stmt, header: Header) -> None:
         """A loop that does nothing but fill a list is a comprehension."""

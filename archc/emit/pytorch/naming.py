@@ -186,6 +186,8 @@ class Namer:
         last = self.stmts[readers[-1]]
         through = [(last.frame.number, last.step), *last.inlined]
         for number, step in through:
+            if number not in self.frames:
+                continue  # a loop that became a comprehension
             steps = self.frames[number].program.steps
             if 0 <= step < len(steps) and steps[step].first.skip:
                 first = steps[step].takes[0]
