@@ -1,0 +1,74 @@
+"""The networks of `specs/`: claims hold, and the emitted modules have every layer of the graph.
+
+Modules run on PyTorch's `meta` device, where shapes and operations are real and numbers are not; so
+networks of any size are compared. Some run on numbers too, at sizes that are quick.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from archc.driver import Compilation, Options, compile_spec
+from archc.emit.pytorch import source
+from tests.support.against_torch import compare, inputs_for, module_of, output_shapes, tensors
+
+torch.set_num_threads(1)
+
+SPECS = Path(__file__).parent.parent / "specs"
+PATHS = sorted(SPECS.glob("*.arch"))
+
+
+@lru_cache(maxsize=2)
+def compiled(path: Path) -> Compilation:
+    return compile_spec(str(path), Options())
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_claim_holds(path: Path) -> None:
+    state = compiled(path)
+    assert [(d.code, d.message) for d in state.diagnostics if d.code.startswith("E")] == []
+    assert state.networks
+    assert [c.text for n in state.networks for c in n.claims if c.holds is not True] == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_emitted_modules_have_every_layer(path: Path) -> None:
+    """Keys and shapes of the state, counts, output shapes and MACs, in training and evaluation."""
+    for network in compiled(path).networks:
+        assert network.report is not None
+        code = source(network.graph, network.report, network.doc)
+        with torch.device("meta"):
+            compare(network.graph, network.report, code, large=True)
+
+
+SMALL = [
+    ("lenet5", "LeNet5", {}),
+    ("resnet", "ResNet18", {"H": 64, "W": 96}),
+    ("resnet_cifar", "ResNet20", {}),
+    ("googlenet", "GoogLeNet", {}),
+    ("unet", "UNet", {"H": 32, "W": 48}),
+    ("hourglass", "Hg2", {"H": 64, "W": 64}),
+    ("densenet", "DenseNet121", {"H": 64, "W": 64}),
+]
+"""Spec, network, sizes that are quick."""
+
+
+@pytest.mark.parametrize(("spec", "name", "sizes"), SMALL, ids=[name for _, name, _ in SMALL])
+def test_small_ones_run_on_numbers(spec: str, name: str, sizes: dict[str, int]) -> None:
+    """Numbers come out, of the shapes that the graph has for these sizes; the emitted code is that
+    of the usual sizes."""
+    path = str(SPECS / f"{spec}.arch")
+    usual = compile_spec(path, Options(network=name))[name]
+    there = compile_spec(path, Options(network=name, sizes=sizes))[name].graph
+    torch.manual_seed(0)
+    module = module_of(source(usual.graph, usual.report, usual.doc), name)
+    for training in (True, False):
+        module.train(training)
+        with torch.no_grad():
+            ys = tensors(module(*inputs_for(there, 2)))
+        assert [tuple(y.shape[1:]) for y in ys] == output_shapes(there, training)
+        assert all(torch.isfinite(y).all() for y in ys)
