@@ -94,8 +94,12 @@ def _verify(commands: Any) -> None:
     p = _command(commands, "verify", "prove every figure against PyTorch (needs archc[torch])")
     _specs(p)
     p.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
-    p.add_argument(
+    how = p.add_mutually_exclusive_group()
+    how.add_argument(
         "--meta", action="store_true", help="only what needs no data: no receptive fields"
+    )
+    how.add_argument(
+        "--data", action="store_true", help="receptive fields even of networks that take minutes"
     )
     _color(p)
 

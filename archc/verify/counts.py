@@ -1,8 +1,7 @@
-"""State, shapes, counts, MACs and depth, on PyTorch's meta device: shapes flow, no data does."""
+"""State, shapes, counts, MACs, depth and memory, on PyTorch's meta device."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +10,37 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..analysis import Report
-from ..graph import Graph, Shape, join, leaves
+from ..analysis.measures import MAIN, SKIP
+from ..analysis.memory import SCALAR
+from ..graph import Graph, Shape, join
 from ..train.build import instantiate
 from . import Proof
+from .depth import depth, marked
+from .memory import peak
+from .modules import BATCH, ends, on_meta, plain, quiet, tensors, watched, weighty
+from .order import in_order, steps
 
-BATCH = 2
+
+class Seen:
+    """What one run of the module shows. Shapes have no batch."""
+
+    def __init__(self, module: nn.Module, xs: list[Tensor]) -> None:
+        self.shapes: dict[str, list[Shape]] = {}
+        self.units = 0
+
+        def see(path: str, found: nn.Module, result: Any) -> Any:
+            made = tensors(result)
+            self.shapes.setdefault(path, [tuple(t.shape[1:]) for t in made])
+            if not weighty(found):
+                return None
+            self.units += sum(t[0].numel() for t in made)
+            return marked(result)
+
+        with quiet(), watched(module, see), FlopCounterMode(display=False) as counter:
+            outputs = tensors(module(*xs))
+        self.macs = counter.get_total_flops() / (2 * len(xs[0]))
+        self.outputs: list[Shape] = [tuple(y.shape[1:]) for y in outputs]
+        self.depth = depth(outputs)
 
 
 def prove_counts(graph: Graph, report: Report, source: str) -> list[Proof]:
@@ -23,46 +48,27 @@ def prove_counts(graph: Graph, report: Report, source: str) -> list[Proof]:
     with torch.device("meta"):
         module = instantiate(source, graph.name)
     module.eval()
-    shapes: dict[str, list[Shape]] = {}
-    layers: list[int] = []
-    hooks = list(_watch(module, shapes, layers))
-    xs = [torch.empty(BATCH, *shape, device="meta") for shape in inputs(graph)]
-    with warnings.catch_warnings(), FlopCounterMode(display=False) as counter:
-        warnings.simplefilter("ignore")
-        result = module(*xs)
-    for hook in hooks:
-        hook.remove()
-    return [
+    xs = on_meta(graph)
+    seen = Seen(module, xs)
+    proofs = [
         *_state(graph, report, module),
-        _outputs(graph, tensors(result)),
-        _labels(graph, shapes),
-        _equal("MACs", report.macs, counter.get_total_flops() / (2 * BATCH)),
-        _equal("FLOPs", report.flops, counter.get_total_flops() / BATCH),
-        _equal("neurons", report.neurons, sum(layers)),
-        _equal("depth", report.depth, depth(tensors(result))),
+        _outputs("output shapes", graph, False, seen),
+        _modules(graph, seen),
+        _layers(graph, report, module, xs),
+        _equal("MACs", report.macs, seen.macs),
+        _equal("FLOPs", report.flops, 2 * seen.macs),
+        _equal("neurons", report.neurons, seen.units),
+        _equal("depth", report.depth, seen.depth),
+        *_memory(graph, report, module),
     ]
+    if any(end.training for end in graph.main.outputs):
+        proofs += _training(graph, report, module.train(), xs)
+    return proofs
 
 
-def inputs(graph: Graph) -> list[Shape]:
-    """Shapes of the network's inputs."""
-    body = graph.main
-    return [_plain(body.values[v].shape) for end in body.inputs for v in leaves(end.value)]
-
-
-def tensors(result: Any) -> list[Tensor]:
-    """The outputs of a module, lists taken apart."""
-    if isinstance(result, Tensor):
-        return [result]
-    return [tensor for part in result for tensor in tensors(part)]
-
-
-def _plain(shape: Shape) -> Shape:
-    return tuple(int(n) for n in shape)
-
-
-def _equal(figure: str, computed: int, found: float) -> Proof:
+def _equal(figure: str, computed: int, found: float, note: str = "") -> Proof:
     shown = f"{found:,.0f}" if float(found).is_integer() else f"{found:,}"
-    return Proof(figure, f"{computed:,}", shown, computed == found)
+    return Proof(figure, f"{computed:,}", shown, computed == found, note)
 
 
 # ---------------------------------------------------------------------------- state
@@ -82,7 +88,7 @@ def state(graph: Graph) -> dict[str, Shape]:
                 continue
             x, op = body.values[node.inputs[0]].shape, graph.ops[node.op]
             for name, shape in {**op.weights(x), **op.buffers(x)}.items():
-                found[join(path, name)] = _plain(shape)
+                found[join(path, name)] = plain(shape)
     return found
 
 
@@ -90,53 +96,36 @@ def _state(graph: Graph, report: Report, module: nn.Module) -> list[Proof]:
     expected = state(graph)
     found = {key: tuple(value.shape) for key, value in module.state_dict().items()}
     wrong = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
+    note = "keys and shapes"
+    if wrong:
+        key = wrong[0]
+        note = f"{key}: {_one(expected.get(key))}, in PyTorch {_one(found.get(key))}"
     extra = report.auxiliary
     trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
     frozen = sum(p.numel() for p in module.parameters() if not p.requires_grad)
     buffers = sum(b.numel() for b in module.buffers())
+    heads = f"{extra.params:,} in auxiliary heads" if extra.params else ""
     return [
         Proof(
-            "state_dict",
-            f"{len(expected)} tensors",
-            f"{len(found)} tensors",
-            not wrong,
-            f"first difference: {wrong[0]}" if wrong else "keys and shapes",
+            "state_dict", f"{len(expected)} tensors", f"{len(found)} tensors", not wrong, note
         ),
-        _equal("parameters", report.params + extra.params, trained),
+        _equal("parameters", report.params + extra.params, trained, heads),
         _equal("frozen", report.frozen + extra.frozen, frozen),
         _equal("buffers", report.buffers + extra.buffers, buffers),
     ]
 
 
+def _one(shape: Shape | None) -> str:
+    return "nothing" if shape is None else str(list(shape))
+
+
 # ---------------------------------------------------------------------------- shapes
 
 
-def _watch(
-    module: nn.Module, shapes: dict[str, list[Shape]], layers: list[int]
-) -> Iterator[Any]:
-    """Hooks that note the shapes that leave every module, and the units of weight layers."""
-    weighty = (nn.modules.conv._ConvNd, nn.Linear)
-
-    def note(path: str, found: nn.Module) -> Any:
-        def hook(_: nn.Module, __: Any, result: Any) -> None:
-            made = [tuple(t.shape[1:]) for t in tensors(result)]
-            shapes.setdefault(path, made)
-            if isinstance(found, weighty) or type(found).__name__.startswith("LocallyConnected"):
-                layers.append(sum(t.numel() // BATCH for t in tensors(result)))
-
-        return hook
-
-    for path, found in module.named_modules():
-        if path:
-            yield found.register_forward_hook(note(path, found))
-
-
-def _outputs(graph: Graph, found: list[Tensor]) -> Proof:
-    body = graph.main
-    ends = [end for end in body.outputs if not end.training]
-    expected = [_plain(body.values[v].shape) for end in ends for v in leaves(end.value)]
-    given = [tuple(y.shape[1:]) for y in found]
-    return Proof("output shapes", _text(expected), _text(given), expected == given)
+def _outputs(figure: str, graph: Graph, training: bool, seen: Seen) -> Proof:
+    values = graph.main.values
+    expected = [plain(values[v].shape) for v in ends(graph, training)]
+    return Proof(figure, _text(expected), _text(seen.outputs), expected == seen.outputs)
 
 
 def _text(shapes: list[Shape]) -> str:
@@ -144,18 +133,19 @@ def _text(shapes: list[Shape]) -> str:
     return shown + (f", ... ({len(shapes)})" if len(shapes) > 3 else "")
 
 
-def _labels(graph: Graph, found: dict[str, list[Shape]]) -> Proof:
+def _modules(graph: Graph, seen: Seen) -> Proof:
     """Shapes that leave the modules of layers, calls and labelled groups."""
     compared, wrong = 0, ""
     for path, expected in _shapes(graph):
-        given = found.get(path)
+        given = seen.shapes.get(path)
         if given is None:
             continue  # a function in the emitted code, or a branch for training only
         compared += 1
         # a block may give positions along with what it pools
         if given[: len(expected)] != expected:
-            wrong = wrong or f"{path}: {_text(expected)}, not {_text(given)}"
-    return Proof("shapes of modules", f"{compared} modules", f"{compared} modules", not wrong, wrong)
+            wrong = wrong or f"{path}: {_text(expected)}, in PyTorch {_text(given)}"
+    shown = f"{compared} modules"
+    return Proof("shapes of modules", shown, shown, not wrong, wrong or "by name")
 
 
 def _shapes(graph: Graph) -> Iterator[tuple[str, list[Shape]]]:
@@ -167,37 +157,52 @@ def _shapes(graph: Graph) -> Iterator[tuple[str, list[Shape]]]:
             if node.module is not None:
                 continue
             path = join(prefix, node.name)
-            yield path, [_plain(body.values[i].shape) for i in node.outputs]
+            yield path, [plain(body.values[i].shape) for i in node.outputs]
             if node.body >= 0:
                 pending.append((node.body, path))
         for scope in body.scopes:
             if scope.labelled and scope.path and isinstance(scope.output, int):
-                yield join(prefix, scope.path), [_plain(body.values[scope.output].shape)]
+                yield join(prefix, scope.path), [plain(body.values[scope.output].shape)]
 
 
-# ---------------------------------------------------------------------------- depth
+def _layers(graph: Graph, report: Report, module: nn.Module, xs: list[Tensor]) -> Proof:
+    """Shapes of all layers, in the order in which they run."""
+    parts = report.walker.measures.parts(len(graph.bodies) - 1, MAIN)
+    with quiet():
+        found, missing = in_order(graph, [part != SKIP for part in parts], steps(module, xs))
+    total = f"{found + bool(missing):,} layers"
+    return Proof(
+        "shapes of layers", total, f"{found:,} layers", not missing, missing or "in order"
+    )
 
-WEIGHT_STEPS = ("ConvolutionBackward0", "AddmmBackward0", "BmmBackward0", "MmBackward0")
-"""Steps of autograd that stand for a weight layer (a linear layer without bias is `Mm`)."""
+
+# ---------------------------------------------------------------------------- memory, training
 
 
-def depth(outputs: list[Tensor]) -> int:
-    """Weight layers on the longest way from the outputs to a leaf of autograd's graph.
+def _memory(graph: Graph, report: Report, module: nn.Module) -> Iterator[Proof]:
+    """Bytes of what stays, and of the peak of what comes and goes, in float32 at batch 1."""
+    counts, extra = report.counts, report.auxiliary
+    scalars = counts.params + counts.frozen + counts.buffers
+    heads = extra.params + extra.frozen + extra.buffers
+    kept = sum(t.numel() for t in (*module.parameters(), *module.buffers()))
+    yield _equal("memory: state", SCALAR * (scalars + heads), SCALAR * kept)
+    most = report.memory - SCALAR * scalars
+    with quiet():
+        found = SCALAR * peak(module, [x[:1].clone() for x in on_meta(graph)])
+    if found == most:
+        yield _equal("memory: activations", most, found)
+    else:
+        note = "PyTorch's own scratch room comes on top" if found > most else "freed earlier"
+        yield Proof("memory: activations", f"{most:,}", f"{found:,}", None, note)
 
-    Iterative: networks may be thousands of layers deep.
-    """
-    best: dict[Any, int] = {}
-    roots = [y.grad_fn for y in outputs if y.grad_fn is not None]
-    pending: list[tuple[Any, bool]] = [(root, False) for root in roots]
-    while pending:
-        step, ready = pending.pop()
-        if step in best:
-            continue
-        below = [following for following, _ in step.next_functions if following is not None]
-        if ready:
-            own = int(step.name() in WEIGHT_STEPS)
-            best[step] = own + max((best[b] for b in below), default=0)
-        else:
-            pending.append((step, True))
-            pending.extend((b, False) for b in below if b not in best)
-    return max((best[root] for root in roots), default=0)
+
+def _training(
+    graph: Graph, report: Report, module: nn.Module, xs: list[Tensor]
+) -> Iterator[Proof]:
+    """Outputs that are there in training only."""
+    seen = Seen(module, xs)
+    yield _outputs("output shapes in training", graph, True, seen)
+    yield _equal("MACs in training", report.macs + report.auxiliary_macs, seen.macs)
+
+
+__all__ = ["BATCH", "Seen", "prove_counts", "state"]

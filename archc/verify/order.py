@@ -1,0 +1,104 @@
+"""Every layer in its turn: the shapes that PyTorch's own operations give, in the order in which they
+run, against the values of the graph. Layers that are functions in the emitted code have no module
+that could be watched; their operations are seen here all the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..graph import Graph, Shape
+from .modules import plain, tensors, walk
+
+SILENT = frozenset({"identity", "dropout", "drop_path"})
+"""Layers that do nothing at inference: there is no operation to be seen."""
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "conv": ("convolution",),
+    "conv_transpose": ("convolution",),
+    "batchnorm": ("batch_norm",),
+    "relu": ("relu",),
+    "sigmoid": ("sigmoid",),
+    "tanh": ("tanh",),
+}
+"""Operations, by parts of their names, that may be the last of a layer; any for the others."""
+
+
+class Step(NamedTuple):
+    """One operation: its name, and the shapes of its results without the batch."""
+
+    name: str
+    shapes: tuple[Shape, ...]
+
+
+class Steps(TorchDispatchMode):
+    """Notes every operation that runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Step] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        parts = result if isinstance(result, (tuple, list)) else [result]
+        shapes = tuple(tuple(t.shape[1:]) for t in parts if isinstance(t, Tensor))
+        self.seen.append(Step(func.__name__, shapes))
+        return result
+
+
+def steps(module: torch.nn.Module, xs: list[Tensor]) -> list[Step]:
+    """The operations of one inference."""
+    with Steps() as seen, torch.no_grad():
+        tensors(module(*xs))
+    return seen.seen
+
+
+def in_order(graph: Graph, parts: list[bool], seen: list[Step]) -> tuple[int, str]:
+    """How many layers of the graph were found, one after another, among the operations; and the
+    first that was not. `parts`: by node of the network's body, does it run at inference?"""
+    at = found = 0
+    skipping = ""
+    for path, index, n in walk(graph):
+        body = graph.bodies[index]
+        if index == len(graph.bodies) - 1:
+            skipping = "" if parts[n] else path
+        node = body.nodes[n]
+        if skipping or node.op < 0 or _silent(graph, index, n):
+            continue
+        shape = plain(body.values[node.outputs[0]].shape)
+        kinds = KINDS.get(graph.ops[node.op].op)
+        while at < len(seen) and not _is(seen[at], shape, kinds):
+            at += 1
+        if at == len(seen):
+            return found, f"{path or node.name}: no operation gives {list(shape)} in its turn"
+        found += 1
+        at += 1
+    return found, ""
+
+
+def _is(step: Step, shape: Shape, kinds: tuple[str, ...] | None) -> bool:
+    named = kinds is None or any(kind in step.name for kind in kinds)
+    return named and shape in step.shapes
+
+
+def _silent(graph: Graph, index: int, n: int) -> bool:
+    """No operation stands for the node."""
+    body = graph.bodies[index]
+    node = body.nodes[n]
+    op = graph.ops[node.op]
+    if op.op in SILENT or (op.op == "fuse" and len(node.inputs) == 1):
+        return True
+    shape = body.values[node.inputs[0]].shape
+    # nothing to flatten, cut off or split: the very tensor that came
+    return plain(shape) == plain(body.values[node.outputs[0]].shape) and op.op in (
+        "flatten",
+        "crop",
+        "pad",
+        "split",
+    )
