@@ -36,7 +36,7 @@ demo: $(READY) ## check, build, draw and train LeNet-5 on real images
 	@echo "  $(DEMO)/run/best.safetensors the trained weights"
 
 test: $(READY) ## run the tests
-	$(ONE) $(BIN)/python -m pytest
+	$(ONE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check

@@ -89,6 +89,19 @@ class Network:
         text = dot.source(self.graph, self.report, unfold=unfold)
         return text if format == "dot" else dot.render(text, "svg").decode()
 
+    def networkx(self) -> Any:
+        """The layers as a `networkx.DiGraph`: nodes are paths (and the inputs' names) with `op`,
+        `shape`, `params` and `macs`, edges lead where values go."""
+        import networkx
+
+        made = networkx.DiGraph(name=self.name)
+        for name, shape in self.report.inputs:
+            made.add_node(name, op="input", shape=shape, params=0, macs=0)
+        for row in self.report.layers():
+            made.add_node(row.path, op=row.op, shape=row.shape, params=row.params, macs=row.macs)
+            made.add_edges_from((before, row.path) for before in row.inputs)
+        return made
+
     def table(self, unfold: bool = False) -> str:
         """The table that `archc check` prints."""
         from .cli.tables import table
