@@ -306,8 +306,8 @@ class Unpool(Op):
         if len(xs) > 1 and tuple(xs[1]) != tuple(x):
             text = f"`unpool` needs the shape that was pooled: {show(xs[1])}, not {show(x)}"
             raise OpError("E0408", text, "from")
-        for n, k, s, p, m in zip(x[1:], kernel, stride, pad, size, strict=True):
-            usual = (n - 1) * s - 2 * p + k
+        windows = zip(x[1:], kernel, stride, pad, size, self.usual(x), strict=True)
+        for n, k, s, p, m, usual in windows:
             if not usual - s < m < usual + s:
                 text = f"`unpool` of {int(n)} units with this window cannot give {int(m)}"
                 note = f"({int(n)} - 1)·{s} - 2·{p} + {k} = {int(usual)}, give or take {s - 1}"
@@ -316,14 +316,15 @@ class Unpool(Op):
     def torch(self, *xs: Shape) -> Torch:
         x = xs[0]
         kernel, stride, pad = self._window(x)
-        kwargs: dict[str, Any] = {} if stride == kernel else {"stride": square(stride)}
+        # PyTorch types these as lists, whatever it takes.
+        kwargs: dict[str, Any] = {} if stride == kernel else {"stride": list(stride)}
         if any(pad):
-            kwargs["padding"] = square(pad)
+            kwargs["padding"] = list(pad)
         windows = zip(x[1:], kernel, stride, pad, strict=True)
         usual = tuple((n - 1) * s - 2 * p + k for n, k, s, p in windows)
         if usual != self._size():
             kwargs["output_size"] = [int(n) for n in self._size()]
-        args = (Input(0), Input(1), square(kernel))
+        args = (Input(0), Input(1), list(kernel))
         return Torch(function=Call(f"F.max_unpool{len(kernel)}d", args, kwargs))
 
 

@@ -67,11 +67,14 @@ class Started(Frozen):
         helpers: list[Helper] = []
         for tensor in self.weights(x):
             start = self.start(tensor)
+            # PyTorch types `bias` as perhaps None; `get_parameter` is sure.
+            bias = Method(Module(), "get_parameter", (tensor,))
+            filled = bias if tensor == "bias" else Weight(tensor)
             if isinstance(start, tuple):
                 table = Call("torch.tensor", (_lists(start),))
-                calls.append(Method(Method(Weight(tensor), "detach"), "copy_", (table,)))
+                calls.append(Method(Method(filled, "detach"), "copy_", (table,)))
             elif start is not None:
-                call, needed = start.call(Weight(tensor))
+                call, needed = start.call(filled)
                 calls.append(call)
                 helpers.extend(needed)
         frozen, _ = super().setup(x)
