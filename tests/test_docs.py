@@ -41,3 +41,13 @@ def test_examples_check(page: str, line: int, text: str) -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_standard_library_is_listed() -> None:
+    page = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `std\.(\w+)` \| (.*) \|$", page, re.M))
+    files = sorted((ROOT / "archc" / "std").glob("*.arch"))
+    assert sorted(listed) == [file.stem for file in files]
+    for file in files:
+        for name in re.findall(r"^block (\w+)", file.read_text(encoding="utf-8"), re.M):
+            assert f"`{name}`" in listed[file.stem]
