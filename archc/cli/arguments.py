@@ -117,6 +117,12 @@ def _small(commands: Any) -> None:
 
     _command(commands, "schema", "the JSON schema of `check --format json`", "words")
 
+    p = _command(commands, "fmt", "write specs in the one style")
+    p.add_argument("specs", nargs="+", metavar="SPEC", help=".arch files; `-` filters standard input")
+    p.add_argument("--check", action="store_true", help="list what would change, write nothing")
+    p.add_argument("--max-bytes", type=_positive, default=1_000_000, help=argparse.SUPPRESS)
+    _color(p)
+
     p = _command(commands, "dump", "what a stage of the compiler leaves")
     p.add_argument("spec", metavar="SPEC")
     p.add_argument("--after", choices=STAGES, default="graph", help="default: graph")

@@ -106,9 +106,7 @@ def _state(graph: Graph, report: Report, module: nn.Module) -> list[Proof]:
     buffers = sum(b.numel() for b in module.buffers())
     heads = f"{extra.params:,} in auxiliary heads" if extra.params else ""
     return [
-        Proof(
-            "state_dict", f"{len(expected)} tensors", f"{len(found)} tensors", not wrong, note
-        ),
+        Proof("state_dict", f"{len(expected)} tensors", f"{len(found)} tensors", not wrong, note),
         _equal("parameters", report.params + extra.params, trained, heads),
         _equal("frozen", report.frozen + extra.frozen, frozen),
         _equal("buffers", report.buffers + extra.buffers, buffers),
@@ -171,9 +169,7 @@ def _layers(graph: Graph, report: Report, module: nn.Module, xs: list[Tensor]) -
     with quiet():
         found, missing = in_order(graph, [part != SKIP for part in parts], steps(module, xs))
     total = f"{found + bool(missing):,} layers"
-    return Proof(
-        "shapes of layers", total, f"{found:,} layers", not missing, missing or "in order"
-    )
+    return Proof("shapes of layers", total, f"{found:,} layers", not missing, missing or "in order")
 
 
 # ---------------------------------------------------------------------------- memory, training
@@ -192,13 +188,11 @@ def _memory(graph: Graph, report: Report, module: nn.Module) -> Iterator[Proof]:
     if found == most:
         yield _equal("memory: activations", most, found)
     else:
-        note = "PyTorch's own scratch room comes on top" if found > most else "freed earlier"
+        note = "scratch room of PyTorch's, or freed later" if found > most else "freed earlier"
         yield Proof("memory: activations", f"{most:,}", f"{found:,}", None, note)
 
 
-def _training(
-    graph: Graph, report: Report, module: nn.Module, xs: list[Tensor]
-) -> Iterator[Proof]:
+def _training(graph: Graph, report: Report, module: nn.Module, xs: list[Tensor]) -> Iterator[Proof]:
     """Outputs that are there in training only."""
     seen = Seen(module, xs)
     yield _outputs("output shapes in training", graph, True, seen)

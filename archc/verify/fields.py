@@ -24,7 +24,17 @@ MOST = 4
 """Labelled values whose fields are proven, evenly chosen, besides the output."""
 
 SELECTS = frozenset(
-    ["relu6", "hardsigmoid", "hardswish", "softmax", "exp", "maxout", "rbf", "unpool", "pixel_shuffle"]
+    [
+        "relu6",
+        "hardsigmoid",
+        "hardswish",
+        "softmax",
+        "exp",
+        "maxout",
+        "rbf",
+        "unpool",
+        "pixel_shuffle",
+    ]
 )
 """Operators after which a gradient need not show all that a unit sees: some pick, some saturate."""
 MIXES = frozenset({"layernorm", "groupnorm", "instancenorm", "split", "channel_shuffle"})
@@ -77,7 +87,9 @@ def _needs_two(graph: Graph) -> bool:
 
 def _wraps(graph: Graph) -> bool:
     """A border is filled from the other side of the input."""
-    return any("circular" in (getattr(op, "pad_mode", ""), getattr(op, "by", "")) for op in graph.ops)
+    return any(
+        "circular" in (getattr(op, "pad_mode", ""), getattr(op, "by", "")) for op in graph.ops
+    )
 
 
 def selective(graph: Graph) -> bool:
