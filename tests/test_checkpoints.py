@@ -1,5 +1,5 @@
-"""Checkpoints of torchvision load: the same keys in the same order, of the same shapes; and with the
-same weights, the same outputs and gradients, in evaluation and in training.
+"""Checkpoints of torchvision load: the same keys in the same order, of the same shapes; and with
+the same weights, the same outputs and gradients, in evaluation and in training.
 
 Weights are random. `make verify-all` takes every network; `make test` the smaller ones.
 """
@@ -33,7 +33,7 @@ class Case(NamedTuple):
     peer: str
     size: int
     quick: bool = False
-    args: dict[str, Any] = {}  # noqa: RUF012
+    args: dict[str, Any] = {}
 
     def ours(self) -> nn.Module:
         network = archc.load(SPECS / f"{self.spec}.arch")[self.name]

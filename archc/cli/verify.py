@@ -11,7 +11,7 @@ from ..driver import Compiled
 from .common import colored, compiled, complain, one_network, refuse
 
 if TYPE_CHECKING:
-    from ..verify import Proofs
+    from ..verify import Mode, Proofs
 
 
 def verify(args: argparse.Namespace) -> int:
@@ -52,7 +52,7 @@ def _proofs(args: argparse.Namespace, network: Compiled) -> Proofs | None:
     except EmitError as error:
         refuse(args, "E0901", str(error))
         return None
-    mode = "meta" if args.meta else "data" if args.data else "auto"
+    mode: Mode = "meta" if args.meta else "data" if args.data else "auto"
     return prove(network.graph, network.report, text, mode)
 
 

@@ -49,7 +49,8 @@ def prove_counts(graph: Graph, report: Report, source: str) -> list[Proof]:
         module = instantiate(source, graph.name)
     module.eval()
     xs = on_meta(graph)
-    seen = Seen(module, xs)
+    # so that autograd follows also what has no trained weight
+    seen = Seen(module, [x.requires_grad_() for x in on_meta(graph)])
     proofs = [
         *_state(graph, report, module),
         _outputs("output shapes", graph, False, seen),

@@ -22,7 +22,7 @@ class Mark(torch.autograd.Function):
 
 def marked(x: Tensor) -> Tensor:
     """The same tensor, as the result of a weight layer."""
-    result: Tensor = Mark.apply(x)
+    result: Tensor = Mark.apply(x)  # type: ignore[no-untyped-call]
     return result
 
 

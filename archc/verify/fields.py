@@ -178,7 +178,9 @@ def _prove(spot: Spot, x: Tensor, field: Any, exact: bool, wraps: bool) -> Proof
 
 def _gradient(y: Tensor, unit: list[int], x: Tensor) -> Tensor:
     """Of all channels of one unit, over the input."""
-    at = (slice(None), slice(None), *unit) if y.dim() > 2 else (slice(None),)
+    at: tuple[slice | int, ...] = (slice(None), slice(None), *unit)
+    if y.dim() == 2:
+        at = at[:1]
     (grad,) = torch.autograd.grad(
         y[at].sum(), x, retain_graph=True, allow_unused=True, materialize_grads=True
     )

@@ -10,11 +10,11 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-class Live(TorchDispatchMode):
+class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the scalars of all tensors that are alive, after each operation."""
 
     def __init__(self, module: nn.Module, xs: list[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         kept = [*module.parameters(), *module.buffers()]
         self._own = {t.untyped_storage()._cdata for t in kept}
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
@@ -26,12 +26,14 @@ class Live(TorchDispatchMode):
         storage = t.untyped_storage()
         key = storage._cdata
         if key not in self._own:
-            self._alive[key] = (StorageWeakRef(storage), storage.nbytes() // t.element_size())
+            held = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+            self._alive[key] = (held, storage.nbytes() // t.element_size())
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        self._alive = {k: v for k, v in self._alive.items() if not v[0].expired()}
+        for key in [k for k, (held, _) in self._alive.items() if held.expired()]:  # type: ignore[no-untyped-call]
+            del self._alive[key]
         result = func(*args, **(kwargs or {}))
         parts = list(result) if isinstance(result, (tuple, list)) else [result]
         # what a norm saves for its gradient has no numbers at inference, but has a size on meta
@@ -44,6 +46,7 @@ class Live(TorchDispatchMode):
 
 def peak(module: nn.Module, xs: list[Tensor]) -> int:
     """Most scalars alive at one time while the module runs, its inputs included."""
-    with torch.no_grad(), Live(module, xs) as live:
+    live = Live(module, xs)
+    with torch.no_grad(), live:
         module(*xs)
     return live.most

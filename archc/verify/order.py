@@ -1,5 +1,5 @@
-"""Every layer in its turn: the shapes that PyTorch's own operations give, in the order in which they
-run, against the values of the graph. Layers that are functions in the emitted code have no module
+"""Every layer in its turn: the shapes that PyTorch's own operations give, in the order in which
+they run, against the values of the graph. Layers that are functions in the emitted code have no module
 that could be watched; their operations are seen here all the same.
 """
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..graph import Graph, Shape
-from .modules import plain, tensors, walk
+from .modules import plain, walk
 
 SILENT = frozenset({"identity", "dropout", "drop_path"})
 """Layers that do nothing at inference: there is no operation to be seen."""
@@ -35,11 +35,11 @@ class Step(NamedTuple):
     shapes: tuple[Shape, ...]
 
 
-class Steps(TorchDispatchMode):
+class Steps(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes every operation that runs."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: list[Step] = []
 
     def __torch_dispatch__(
@@ -54,8 +54,9 @@ class Steps(TorchDispatchMode):
 
 def steps(module: torch.nn.Module, xs: list[Tensor]) -> list[Step]:
     """The operations of one inference."""
-    with Steps() as seen, torch.no_grad():
-        tensors(module(*xs))
+    seen = Steps()
+    with seen, torch.no_grad():
+        module(*xs)
     return seen.seen
 
 
