@@ -10,10 +10,10 @@ DEMO   := out/demo
 ONE    := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint golden fuzz random bench clean
+.PHONY: help setup demo test test-slow lint golden fuzz random bench clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 setup: $(READY) ## make .venv with everything
 
@@ -36,7 +36,10 @@ demo: $(READY) ## check, build, draw and train LeNet-5 on real images
 	@echo "  $(DEMO)/run/best.safetensors the trained weights"
 
 test: $(READY) ## run the tests
-	$(ONE) $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(ONE) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: $(READY) ## run the tests that take long: every network at other sizes, type checks
+	$(ONE) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check

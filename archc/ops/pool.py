@@ -18,7 +18,7 @@ def _small(axes: tuple[Window, ...], x: Shape) -> tuple[str, ...]:
     if len(axes) < 3:
         return ()
     names = zip(AXES[len(axes)], axes, x[1:], strict=True)
-    return tuple(f"{a}: {int(n)}, less than {w.kernel}" for a, w, n in names if n < w.kernel)
+    return tuple(f"{a}: {n}, less than {w.kernel}" for a, w, n in names if n < w.kernel)
 
 
 class Pool(Op):
@@ -313,19 +313,27 @@ class Unpool(Op):
                 note = f"({int(n)} - 1)·{s} - 2·{p} + {k} = {int(usual)}, give or take {s - 1}"
                 raise OpError("E0408", text, "kernel", (note,))
 
+    def usual(self, x: Shape) -> tuple[int, ...]:
+        """The size that the windows span without a rest: what PyTorch returns to unless told."""
+        windows = zip(x[1:], *self._window(x), strict=True)
+        return tuple((n - 1) * s - 2 * p + k for n, k, s, p in windows)
+
     def torch(self, *xs: Shape) -> Torch:
-        x = xs[0]
+        told = {"output_size": [int(n) for n in self._size()]}
+        return self._torch(xs[0], {} if self.usual(xs[0]) == self._size() else told)
+
+    def torch_sized(self, *xs: Shape) -> Torch:
+        """As `torch`, with the size to return to as a third input."""
+        return self._torch(xs[0], {"output_size": Input(2)})
+
+    def _torch(self, x: Shape, told: dict[str, Any]) -> Torch:
         kernel, stride, pad = self._window(x)
         # PyTorch types these as lists, whatever it takes.
         kwargs: dict[str, Any] = {} if stride == kernel else {"stride": list(stride)}
         if any(pad):
             kwargs["padding"] = list(pad)
-        windows = zip(x[1:], kernel, stride, pad, strict=True)
-        usual = tuple((n - 1) * s - 2 * p + k for n, k, s, p in windows)
-        if usual != self._size():
-            kwargs["output_size"] = [int(n) for n in self._size()]
         args = (Input(0), Input(1), list(kernel))
-        return Torch(function=Call(f"F.max_unpool{len(kernel)}d", args, kwargs))
+        return Torch(function=Call(f"F.max_unpool{len(kernel)}d", args, {**kwargs, **told}))
 
 
 class Back(Geometry):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from ...graph import Tree
 from .code import WIDTH, Apply, Expr, Infix, Raw, Seq, flat, layout
 from .frames import Frame
 from .naming import Namer
-from .reads import example
 from .solve import ABSENT
 from .statements import Stmt
 from .text import signature
@@ -21,17 +22,18 @@ def forward_lines(frame: Frame) -> list[str]:
         text = Printer(frame, namer).lines(stmts)
         if len(frame.split) == before:
             break
+    unit = frame.program.units[0]
     params = [
-        (namer.names[(0, -1, n)], annotation(tree), ABSENT)
-        for n, tree in enumerate(frame.program.input_trees())
+        (namer.names[(0, -1, n)], annotation(declared.value, unit.sizes), ABSENT)
+        for n, declared in enumerate(unit.inputs)
     ]
     return [*signature("forward", params, _result(frame)), *text]
 
 
 def _result(frame: Frame) -> str:
-    ends = frame.program.outputs
-    plain = [annotation(example(e.value)) for e in ends if not e.training]
-    aux = [annotation(example(e.value)) for e in ends if e.training]
+    unit = frame.program.units[0]
+    plain = [annotation(e.value, unit.sizes) for e in unit.outputs if not e.training]
+    aux = [annotation(e.value, unit.sizes) for e in unit.outputs if e.training]
     every = [plain, plain + aux] if aux else [plain]
     return " | ".join(k[0] if len(k) == 1 else f"tuple[{', '.join(k)}]" for k in every if k)
 
@@ -131,6 +133,8 @@ def _bare(value: Expr) -> str:
     return flat(value)
 
 
-def annotation(tree: Tree) -> str:
+def annotation(tree: Tree, sizes: Container[int]) -> str:
     """The type of a value or (nested) list of values."""
-    return f"list[{annotation(tree[0])}]" if isinstance(tree, list) and tree else "Tensor"
+    if isinstance(tree, list) and tree:
+        return f"list[{annotation(tree[0], sizes)}]"
+    return "list[int]" if tree in sizes else "Tensor"

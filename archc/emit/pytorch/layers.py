@@ -96,5 +96,7 @@ class Unit:
     """Leading entries of `Step.iters` that say nothing: they are the same in all steps."""
     chain: Chain | None = None
     """The unit is itself an `nn.Sequential`."""
+    sizes: frozenset[int] = frozenset()
+    """Values that are no tensors but spatial sizes."""
     aliases: list[Input] = field(default_factory=list)
     """The inputs of the body around an extracted group: their patterns name sizes."""

@@ -277,6 +277,7 @@ def _pseudo(
         positional=unit.positional,
         loops=inner,
         base=base,
+        sizes=unit.sizes,
     )
 
 

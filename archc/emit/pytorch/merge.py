@@ -91,9 +91,6 @@ class Program:
     steps: list[Merged]
     outputs: list[End]
 
-    def input_trees(self) -> list[Tree]:
-        return [i.value for i in self.units[0].inputs]
-
 
 def merge(units: Sequence[Unit], unrolled: set[int] | None = None, paths: bool = True) -> Program:
     """Align units step by step; Mismatch where they do not fit on one another.

@@ -68,7 +68,7 @@ class Namer:
         anew = self.anew.get(key, -1)
         for start, end in self.spans:
             if made < start < n < end:
-                if n < anew < end:
+                if n <= anew < end:
                     self.first_last[key] = max(self.first_last.get(key, -1), n)
                     return
                 n = end
@@ -126,10 +126,10 @@ class Namer:
             yield from _LISTS
             yield from (f"xs{k}" for k in count(2))
             return
-        if key[2] and self._is_hidden(key):
-            first = self.names.get((key[0], key[1], 0), "x")
-            yield "indices" if first in _LETTERS else f"{first}_indices"
-            yield from (f"indices{k}" for k in count(2))
+        if word := self._hidden(key):
+            first = self.names.get((key[0], key[1], 0), "x") if key[2] else "x"
+            yield word if first in _LETTERS else f"{first}_{word}"
+            yield from (f"{word}{k}" for k in count(2))
             return
         if self.stmts[n].aux:
             yield from self._own(key, labels=True)
@@ -147,16 +147,19 @@ class Namer:
     def _is_list(self, key: Key) -> bool:
         return not isinstance(self.frames[key[0]].result_tree(key[1], key[2]), int)
 
-    def _is_hidden(self, key: Key) -> bool:
-        """Is a result the positions of a max pool's maxima?"""
+    def _hidden(self, key: Key) -> str:
+        """ "indices" for the positions of a max pool's maxima, "size" for the size before it."""
         frame = self.frames[key[0]]
         if not 0 <= key[1] < PHI:
-            return False
+            return ""
         merged = frame.program.steps[key[1]]
         units = zip(frame.program.units, merged.steps, strict=True)
-        values = next(unit.values for unit, step in units if step)
-        positions = {values[i].positions for i in merged.first.outputs}
-        return merged.first.gives[key[2]] in positions
+        unit = next(unit for unit, step in units if step)
+        result = merged.first.gives[key[2]]
+        if result in unit.sizes:
+            return "size"
+        positions = {unit.values[i].positions for i in merged.first.outputs}
+        return "indices" if key[2] and result in positions else ""
 
     def _own(self, key: Key, labels: bool) -> list[str]:
         """What the source calls a value: its name, or the label of the layer that makes it."""

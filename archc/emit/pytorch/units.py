@@ -7,14 +7,16 @@ that is a plain chain is one step, whose layer is a `Chain` (an `nn.Sequential`)
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ...graph import Body, Graph, Input, Node, Output, Scope, Tree, leaves
-from ...ops.call import Torch
-from ...ops.pool import Pool
+from ...graph import Body, Graph, Input, Node, Output, Scope, Tree, Value, leaves
+from ...ops.call import Call, SizeOf, Torch
+from ...ops.pool import Pool, Unpool
 from .apart import apart
 from .errors import EmitError
 from .layers import Chain, Layer, Leaf, Loop, Part, Step, Unit
+from .sizes import sized
 
 
 @dataclass(slots=True)
@@ -33,8 +35,8 @@ class Units:
         self.units: list[Unit] = []
         self.of_body: list[int] = []
         self._torch: dict[tuple[object, ...], Torch] = {}
-        for body in graph.bodies:
-            self.of_body.append(_BodyUnits(self, body).build())
+        for body, positions in zip(graph.bodies, sized(graph), strict=True):
+            self.of_body.append(_BodyUnits(self, body, positions).build())
         self.drop_unused()
 
     def drop_unused(self) -> None:
@@ -57,13 +59,18 @@ class Units:
             for unit in groups[key]:
                 unit.inputs = [i for n, i in enumerate(unit.inputs) if n not in lost]
 
-    def torch(self, index: int, shapes: tuple[tuple[int, ...], ...], ports: int) -> Torch:
-        """The PyTorch form of an operator for input shapes; with two ports, that with positions."""
-        key = (index, shapes, ports)
+    def torch(
+        self, index: int, shapes: tuple[tuple[int, ...], ...], ports: int, sized: bool
+    ) -> Torch:
+        """The PyTorch form of an operator for input shapes; with two ports, that with positions.
+        `sized`: the form that is given a size."""
+        key = (index, shapes, ports, sized)
         if key not in self._torch:
             plain = tuple(tuple(int(n) for n in shape) for shape in shapes)
             op = self.graph.ops[index]
             form = op.torch_positions if ports == 2 and isinstance(op, Pool) else op.torch
+            if sized and isinstance(op, Unpool):
+                form = op.torch_sized
             self._torch[key] = apart(form(*plain), self.graph.name)
         return self._torch[key]
 
@@ -75,15 +82,21 @@ class Units:
 class _BodyUnits:
     """The units of one body."""
 
-    def __init__(self, owner: Units, body: Body) -> None:
+    def __init__(self, owner: Units, body: Body, positions: set[int]) -> None:
         self.owner = owner
         self.body = body
         self.graph = owner.graph
+        self.values = list(body.values)
+        self.size_of: dict[int, int] = {}
+        """The sizes that accompany positions, by these."""
+        for value in sorted(positions):
+            self.size_of[value] = len(self.values)
+            self.values.append(Value((), name="size"))
         self.children: dict[int, list[int]] = {}
         for index, scope in enumerate(body.scopes):
             if index and scope.parent >= 0:
                 self.children.setdefault(scope.parent, []).append(index)
-        self.uses = Counter(i for node in body.nodes for i in node.inputs)
+        self.uses = Counter(i for node in body.nodes for i in self._reads(node))
         self.uses.update(i for out in body.outputs for i in leaves(out.value))
         self.loops: list[Loop] = []
         self.shared = {node.module for node in body.nodes if node.module}
@@ -93,7 +106,7 @@ class _BodyUnits:
         if body.scopes:
             elements = self._elements(0, "")
         else:
-            elements = [_Element(n.name, self._step(n)) for n in body.nodes]
+            elements = [e for n in body.nodes for e in self._of_node(n, "")]
         site = self.graph.sites[body.site] if 0 <= body.site < len(self.graph.sites) else None
         place = (site.file, site.line, site.column) if site else ()
         positional = bool(body.scopes) and body.scopes[0].positional
@@ -103,12 +116,13 @@ class _BodyUnits:
             group=(body.block, *place),
             doc=body.doc,
             args=body.args,
-            inputs=body.inputs,
-            outputs=body.outputs,
-            values=body.values,
+            inputs=self._inputs(body),
+            outputs=self._outputs(body),
+            values=self.values,
             steps=[e.step for e in elements],
             choices=body.choices,
             positional=positional,
+            sizes=frozenset(self.size_of.values()),
         )
         self._take_loops(unit)
         plain = all(e.key == str(n) for n, e in enumerate(elements))
@@ -133,7 +147,9 @@ class _BodyUnits:
             sub = body.scopes[child]
             if sub.first == sub.last:
                 continue
-            result += [self._element(body.nodes[n], prefix) for n in range(at, sub.first)]
+            result += [
+                e for n in range(at, sub.first) for e in self._of_node(body.nodes[n], prefix)
+            ]
             at = sub.last
             if sub.path != here.path and sub.path.startswith(prefix):
                 result += self._labelled(child, prefix)
@@ -142,7 +158,7 @@ class _BodyUnits:
             else:
                 result += self._elements(child, prefix)
         end = here.last if scope else len(body.nodes)
-        result += [self._element(body.nodes[n], prefix) for n in range(at, end)]
+        result += [e for n in range(at, end) for e in self._of_node(body.nodes[n], prefix)]
         return result
 
     def _looped(self, scope: int, prefix: str) -> list[_Element]:
@@ -152,9 +168,17 @@ class _BodyUnits:
         self.loops.insert(at, _loop(self.body.scopes[scope], elements))
         return elements
 
-    def _element(self, node: Node, prefix: str) -> _Element:
+    def _of_node(self, node: Node, prefix: str) -> Iterator[_Element]:
+        """The element of a node, after that of the size that its positions need."""
         name = node.name[len(prefix) :] if node.name.startswith(prefix) else node.name
-        return _Element(name, self._step(node, prefix))
+        if node.op >= 0 and len(node.outputs) == 2 and node.outputs[1] in self.size_of:
+            x, size = node.inputs[0], self.size_of[node.outputs[1]]
+            leaf = Leaf(
+                "size", Torch(function=Call("list", (SizeOf(0),))), node.site, "size", False
+            )
+            step = Step(leaf, "", (x,), (size,), (x,), (size,), node.site, node.iters)
+            yield _Element(f"{name}.size", step)
+        yield _Element(name, self._step(node, prefix))
 
     def _labelled(self, scope: int, prefix: str) -> list[_Element]:
         """A labelled scope: a chain, a unit of its own, or else its elements with longer keys."""
@@ -233,11 +257,11 @@ class _BodyUnits:
         made = [i for e in elements for i in e.step.outputs]
         inside = set(made)
         enters = list(dict.fromkeys(i for e in elements for i in e.step.inputs if i not in inside))
-        used = Counter(i for node in body.nodes[sub.first : sub.last] for i in node.inputs)
+        used = Counter(i for n in body.nodes[sub.first : sub.last] for i in self._reads(n))
         leaves_it = [i for i in made if self.uses[i] > used[i]]
         site = self.graph.sites[sub.site] if 0 <= sub.site < len(self.graph.sites) else None
         place = (site.file, site.line, site.column) if site else ()
-        names = [body.values[i].name or "" for i in enters] if len(enters) > 1 else ["x"]
+        names = [self.values[i].name or "" for i in enters] if len(enters) > 1 else ["x"]
         unit = Unit(
             name=_stem(key),
             kind="group",
@@ -249,10 +273,11 @@ class _BodyUnits:
                 for n, (name, i) in enumerate(zip(names, enters, strict=True))
             ],
             outputs=[Output(None, i) for i in leaves_it],
-            values=body.values,
+            values=self.values,
             steps=[e.step for e in elements],
             choices=body.choices,
             positional=sub.positional,
+            sizes=frozenset(self.size_of.values()),
             aliases=body.inputs,
             base=len(sub.iters),
         )
@@ -287,28 +312,24 @@ class _BodyUnits:
         path = node.module or node.name
         if path.startswith(prefix):
             path = path[len(prefix) :]
-        takes: tuple[Tree, ...] = node.inputs
-        gives: tuple[Tree, ...] = node.outputs
+        inputs, outputs = self._with_sizes(node.inputs), node.outputs
+        takes: tuple[Tree, ...] = inputs
         layer: Layer
         if node.body >= 0:
-            callee = self.graph.bodies[node.body]
-            layer = Part(self.owner.of_body[node.body], node.site)
-            takes = _split([i.value for i in callee.inputs], node.inputs)
-            gives = _split([o.value for o in callee.outputs], node.outputs)
+            outputs = self._with_sizes(outputs)
+            number = self.owner.of_body[node.body]
+            callee = self.owner.units[number]
+            layer = Part(number, node.site)
+            takes = _split([i.value for i in callee.inputs], inputs)
+            gives = _split([o.value for o in callee.outputs], outputs)
         else:
-            op = self.graph.ops[node.op]
-            shapes = tuple(self.body.values[i].shape for i in node.inputs)
-            ports = len(node.outputs) if op.op == "pool" else 1
-            torch = self.owner.torch(node.op, shapes, ports)
-            stateful = bool(op.weights(shapes[0]) or op.buffers(shapes[0]))
-            layer = Leaf(op.op, torch, node.site, op.family, stateful, ports)
-            if torch.module is None and torch.function is None:
-                raise EmitError(f"`{node.name}` ({op.op}) has no form in PyTorch", node.site)
+            gives = outputs
+            layer = self._leaf(node, len(inputs) > len(node.inputs))
         return Step(
             layer,
             path,
-            node.inputs,
-            node.outputs,
+            inputs,
+            outputs,
             takes,
             gives,
             node.site,
@@ -316,6 +337,49 @@ class _BodyUnits:
             node.role == "skip",
             node.labelled,
         )
+
+    def _leaf(self, node: Node, sized: bool) -> Leaf:
+        op = self.graph.ops[node.op]
+        shapes = tuple(self.body.values[i].shape for i in node.inputs)
+        ports = len(node.outputs) if op.op == "pool" else 1
+        torch = self.owner.torch(node.op, shapes, ports, sized)
+        if torch.module is None and torch.function is None:
+            raise EmitError(f"`{node.name}` ({op.op}) has no form in PyTorch", node.site)
+        stateful = bool(op.weights(shapes[0]) or op.buffers(shapes[0]))
+        return Leaf(op.op, torch, node.site, op.family, stateful, ports)
+
+    # ------------------------------------------------------------------ sizes beside positions
+
+    def _with_sizes(self, values: tuple[int, ...]) -> tuple[int, ...]:
+        """Values of a call, each positions followed by their size."""
+        if not self.size_of:
+            return values
+        return tuple(
+            part for i in values for part in ((i, self.size_of[i]) if i in self.size_of else (i,))
+        )
+
+    def _reads(self, node: Node) -> tuple[int, ...]:
+        """What the steps of a node read."""
+        if node.op >= 0 and len(node.outputs) == 2 and node.outputs[1] in self.size_of:
+            return (*node.inputs, node.inputs[0])
+        return self._with_sizes(node.inputs)
+
+    def _inputs(self, body: Body) -> list[Input]:
+        made: list[Input] = []
+        for end in body.inputs:
+            made.append(end)
+            if isinstance(end.value, int) and end.value in self.size_of:
+                name = end.name.removesuffix("_positions") + "_size"
+                made.append(Input(name, self.size_of[end.value], hidden=True))
+        return made
+
+    def _outputs(self, body: Body) -> list[Output]:
+        made: list[Output] = []
+        for end in body.outputs:
+            made.append(end)
+            if isinstance(end.value, int) and end.value in self.size_of:
+                made.append(Output(None, self.size_of[end.value], hidden=True))
+        return made
 
 
 def _loop(scope: Scope, elements: list[_Element]) -> Loop:
