@@ -198,3 +198,40 @@ def test_classes_that_files_bring_along_keep_their_names_apart(text: str) -> Non
     module = names[graph.name]()
     assert {k: tuple(v.shape) for k, v in module.state_dict().items()} == state_of(graph)
     assert module(torch.ones(1, 3, 8, 8)).unique().tolist() == [0.5 if "0.5" in text else 1]
+
+
+@pytest.mark.parametrize("count", [2, 5, 6, 12, 30])
+@pytest.mark.parametrize(
+    "joined",
+    [
+        "fuse(parts, by=mean)",
+        "fuse(fuse(parts), x, by=product)",
+        "fuse(x, fuse(parts), by=product)",
+        "fuse(x, fuse(parts), by=difference)",
+        "fuse(fuse(parts, by=product), fuse(parts, by=mean)) -> relu",
+    ],
+)
+def test_long_operations_keep_their_meaning_on_several_lines(joined: str, count: int) -> None:
+    """Against the same on one line, by hand; and formatted."""
+    graph = one(
+        f"network N {{ input image[{count}, 3, 3] parts = image -> split({count})"
+        f" x = image -> pick: conv(1, 1, weight=1, bias=false) output y = {joined} }}"
+    )
+    text = emitted(graph)
+    names: dict[str, Any] = {}
+    exec(compile(text, "N", "exec"), names)
+    image = torch.rand(1, count, 3, 3, dtype=torch.float64)
+    found = names["N"]().double()(image)
+    total, mean, times = image.sum(1), image.mean(1), image.prod(1)
+    expected = {"mean": mean, "product": total * total, "difference": total - total}
+    by = joined.rsplit("by=", 1)[1].split(")")[0]
+    wanted = torch.relu(times + mean) if "relu" in joined else expected[by]
+    torch.testing.assert_close(found, wanted.unsqueeze(1))
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", "-"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

@@ -146,16 +146,18 @@ def flat(e: Expr) -> str:
         return f"{e.brackets[0]}{flat(e.item)} for {e.target} in {flat(e.over)}{e.brackets[1]}"
     if not isinstance(e, Infix):
         raise TypeError(f"{type(e).__name__} is a placeholder")
-    return f" {e.op} ".join(
-        _tight(a) if e.op in "*/" else _term(a, e.op, n) for n, a in enumerate(e.args)
-    )
+    return f" {e.op} ".join(_operand(a, e.op, n) for n, a in enumerate(e.args))
 
 
-def _term(e: Expr, op: str, index: int) -> str:
-    """An operand of + or -; a sum on the right of a minus needs parentheses."""
-    if isinstance(e, Infix) and op == "-" and index and e.op in "+-":
-        return f"({flat(e)})"
-    return flat(e)
+def _grouped(e: Expr, op: str, index: int) -> bool:
+    """Does an operand that is itself an operation need parentheses?"""
+    if not isinstance(e, Infix):
+        return False
+    return op in "*/" or (op == "-" and index > 0 and e.op in "+-")
+
+
+def _operand(e: Expr, op: str, index: int) -> str:
+    return f"({flat(e)})" if _grouped(e, op, index) else flat(e)
 
 
 def _tight(e: Expr) -> str:
@@ -213,6 +215,11 @@ def layout(e: Expr, indent: int, prefix: str = "", suffix: str = "") -> list[str
     line = f"{pad}{prefix}{flat(e)}{suffix}"
     if len(line) <= WIDTH:
         return [line]
+    if prefix.endswith(" = ") and ", " in prefix:
+        head = f"{pad}{prefix}{_func(e)}(" if isinstance(e, Apply) else f"{pad}{prefix}"
+        if len(head) > WIDTH:  # the names alone are too long
+            names = [f"{pad}{' ' * STEP}{name}," for name in prefix[:-3].split(", ")]
+            return [f"{pad}(", *names, *layout(e, indent, ") = ", suffix)]
     if isinstance(e, Apply):
         return _brackets(pad, indent, f"{prefix}{_func(e)}(", _parts(e), ")" + suffix, e)
     if isinstance(e, Seq) and e.items:
@@ -267,10 +274,21 @@ def _infix(e: Infix, indent: int, prefix: str, suffix: str) -> list[str]:
     whole = " " * (indent + STEP) + flat(e)
     if not bare and len(whole) <= WIDTH:
         return [f"{pad}{prefix}(", whole, f"{pad}){suffix}"]
+    if not bare and len(e.args) == 2 and _grouped(e.args[0], e.op, 0):
+        tail = f"{pad}) {e.op} {_operand(e.args[1], e.op, 1)}{suffix}"
+        if len(tail) <= WIDTH:
+            return [f"{pad}{prefix}(", *layout(e.args[0], indent + STEP), tail]
     inner = indent if bare else indent + STEP
     lines: list[str] = []
     for n, arg in enumerate(e.args):
-        lines += layout(arg, inner, f"{e.op} " if n else "")
+        before = f"{e.op} " if n else ""
+        line = " " * inner + before + _operand(arg, e.op, n)
+        if len(line) <= WIDTH:
+            lines.append(line)
+        elif _grouped(arg, e.op, n):
+            lines += [f"{' ' * inner}{before}(", *layout(arg, inner + STEP), " " * inner + ")"]
+        else:
+            lines += layout(arg, inner, before)
     if bare:
         lines[-1] += suffix
         return lines
