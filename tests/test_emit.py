@@ -208,6 +208,7 @@ def test_classes_that_files_bring_along_keep_their_names_apart(text: str) -> Non
         "fuse(fuse(parts), x, by=product)",
         "fuse(x, fuse(parts), by=product)",
         "fuse(x, fuse(parts), by=difference)",
+        "fuse(parts, by=max)",
         "fuse(fuse(parts, by=product), fuse(parts, by=mean)) -> relu",
     ],
 )
@@ -215,7 +216,8 @@ def test_long_operations_keep_their_meaning_on_several_lines(joined: str, count:
     """Against the same on one line, by hand; and formatted."""
     graph = one(
         f"network N {{ input image[{count}, 3, 3] parts = image -> split({count})"
-        f" x = image -> pick: conv(1, 1, weight=1, bias=false) output y = {joined} }}"
+        f"{' x = image -> pick: conv(1, 1, weight=1, bias=false)' * ('x' in joined)}"
+        f" output y = {joined} }}"
     )
     text = emitted(graph)
     names: dict[str, Any] = {}
@@ -224,6 +226,7 @@ def test_long_operations_keep_their_meaning_on_several_lines(joined: str, count:
     found = names["N"]().double()(image)
     total, mean, times = image.sum(1), image.mean(1), image.prod(1)
     expected = {"mean": mean, "product": total * total, "difference": total - total}
+    expected["max"] = image.amax(1)
     by = joined.rsplit("by=", 1)[1].split(")")[0]
     wanted = torch.relu(times + mean) if "relu" in joined else expected[by]
     torch.testing.assert_close(found, wanted.unsqueeze(1))

@@ -221,6 +221,10 @@ def layout(e: Expr, indent: int, prefix: str = "", suffix: str = "") -> list[str
             names = [f"{pad}{' ' * STEP}{name}," for name in prefix[:-3].split(", ")]
             return [f"{pad}(", *names, *layout(e, indent, ") = ", suffix)]
     if isinstance(e, Apply):
+        method = e.func if isinstance(e.func, Attr) else None
+        if method and isinstance(method.on, Apply) and len(f"{pad}{prefix}{_func(e)}(") > WIDTH:
+            call = f".{method.name}({', '.join(flat_args(e))})"  # after what it is called on
+            return layout(method.on, indent, prefix, call + suffix)
         return _brackets(pad, indent, f"{prefix}{_func(e)}(", _parts(e), ")" + suffix, e)
     if isinstance(e, Seq) and e.items:
         head = f"{prefix}{e.brackets[0]}"
