@@ -10,7 +10,7 @@ DEMO   := out/demo
 ONE    := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint golden fuzz random bench clean
+.PHONY: help setup demo test test-slow lint golden gallery fuzz random bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,9 @@ fuzz: $(READY) ## any text gives a graph or diagnostics: longer than in the test
 
 random: $(READY) ## many more random networks against PyTorch
 	$(ONE) ARCHC_RANDOM=10000 $(BIN)/python -m pytest -q tests/test_random_networks.py
+
+gallery: $(READY) ## rewrite docs/systems.md and its diagrams
+	$(BIN)/python docs/gallery.py
 
 bench: $(READY) ## times as ratios, see docs/benchmarks.md
 	$(BIN)/python bench/startup.py
