@@ -84,7 +84,7 @@ class Axis:
         if not self.ragged:
             return self.low(a), self.high(b)
         # What is a whole period further on lies further on.
-        n = max(len(self.lo), 1)
+        n = b - a if self.table else len(self.lo)
         first = [u for u in range(a, min(b, a + n) + 1) if self.sees(u, u)]
         last = [u for u in range(max(a, b - n), b + 1) if self.sees(u, u)]
         return min(map(self.low, first)), max(map(self.high, last))

@@ -11,6 +11,7 @@ from tests.support.random_stages import (
     Apply,
     Env,
     Stage,
+    Unpool,
     evaluate,
     fused,
     run_all,
@@ -64,6 +65,13 @@ class Given:
         return given.run(x, env)
 
 
+def referred(stage: Stage) -> list[tuple[str, Shape]]:
+    """Values that a stage is given besides the one that it is applied to, and their shapes."""
+    if isinstance(stage, Unpool):
+        return [(stage.pooled, stage.shape)]
+    return [(name, shape) for _, name, shape in getattr(stage, "others", ())]
+
+
 # ---------------------------------------------------------------------- statements
 
 
@@ -98,6 +106,10 @@ class Let:
         return [f"{self.target} = {self.pipeline()}{self.after}"]
 
     def result(self, values: Values, env: Env) -> Shape:
+        for stage in self.stages:
+            for name, shape in referred(stage):
+                if values[name] != shape:
+                    raise OpError("E0408", "another shape than the stage was drawn for")
         shapes = [values[name] for name in self.sources]
         return run_all(self.stages, fused(self.by, shapes) if self.by else shapes[0], env)
 
