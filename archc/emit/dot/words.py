@@ -82,7 +82,7 @@ def call_text(body: Body, limit: int = 40) -> str:
     shown = []
     for i, (name, value) in enumerate(body.args.items()):
         text = _value(value)
-        if len(text) <= 16:
+        if len(text) <= 16 and value is not False:
             shown.append(text if i == 0 else f"{name}={text}")
     text = f"{body.block}({', '.join(shown)})" if shown else body.block
     return text if len(text) <= limit else body.block
