@@ -11,6 +11,7 @@ from .. import __version__
 
 FORMATS = ("table", "json", "csv", "markdown", "sarif")
 EMITS = ("model", "dot", "svg", "png", "pdf", "json")
+TRANSFORMS = ("convolutionalize", "fold-batchnorm")
 STAGES = ("text", "syntax", "graph", "analysis", "claims", "recipes")
 
 
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     _train(commands)
     _run(commands)
     _verify(commands)
+    _show(commands)
     _small(commands)
     return top
 
@@ -56,6 +58,7 @@ def _build(commands: Any) -> None:
         help=f"what to write: {', '.join(EMITS)} (default: model,svg)",
     )
     p.add_argument("--unfold", action="store_true", help="diagrams show the inside of blocks")
+    _transforms(p)
     _color(p)
 
 
@@ -104,6 +107,14 @@ def _verify(commands: Any) -> None:
     _color(p)
 
 
+def _show(commands: Any) -> None:
+    p = _command(commands, "show", "print a network as .arch text, every argument worked out")
+    p.add_argument("spec", metavar="SPEC", help="a .arch file; `-` is standard input")
+    _selection(p)
+    _transforms(p)
+    _color(p)
+
+
 def _small(commands: Any) -> None:
     p = _command(commands, "new", "start a spec from a template that checks")
     p.add_argument("name", metavar="NAME", help="name of the network; the file is NAME.arch")
@@ -118,7 +129,9 @@ def _small(commands: Any) -> None:
     _command(commands, "schema", "the JSON schema of `check --format json`", "words")
 
     p = _command(commands, "fmt", "write specs in the one style")
-    p.add_argument("specs", nargs="+", metavar="SPEC", help=".arch files; `-` filters standard input")
+    p.add_argument(
+        "specs", nargs="+", metavar="SPEC", help=".arch files; `-` filters standard input"
+    )
     p.add_argument("--check", action="store_true", help="list what would change, write nothing")
     p.add_argument("--max-bytes", type=_positive, default=1_000_000, help=argparse.SUPPRESS)
     _color(p)
@@ -182,6 +195,17 @@ def _selection(p: argparse.ArgumentParser) -> None:
         default=1_000_000,
         metavar="N",
         help="largest file (default: 1,000,000)",
+    )
+
+
+def _transforms(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--transform",
+        action="append",
+        default=[],
+        choices=TRANSFORMS,
+        metavar="NAME",
+        help=f"{', '.join(TRANSFORMS)}; may be given several times, in the order of application",
     )
 
 
