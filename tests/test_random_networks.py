@@ -1,4 +1,4 @@
-"""Random networks against PyTorch: shapes, state, counts, MACs, what units see, and the code itself.
+"""Random networks against PyTorch: shapes, state, counts, MACs, what units see, and the code.
 
 Each seed is a network. `ARCHC_RANDOM=10000` runs so many (`make random`).
 """
@@ -29,6 +29,7 @@ torch.set_num_threads(1)
 
 COUNT = int(os.environ.get("ARCHC_RANDOM", "2000"))
 PARTS = 20
+FOUND = Path(__file__).parent / "found"
 STYLED = 40  # files that are put before ruff and mypy
 
 seen: Counter[str] = Counter()
@@ -84,6 +85,13 @@ def test_they_have_every_operator_and_enough_to_compare() -> None:
 
 RARE = {"rbf", "scaled_tanh", "unflatten", "roi_align"}
 """Operators of single networks, which random ones leave out; `tests/test_ops.py` has them."""
+
+
+@pytest.mark.parametrize("path", sorted(FOUND.glob("*.arch")), ids=lambda path: path.stem)
+def test_what_was_once_wrong(path: Path) -> None:
+    """Small networks that were once emitted or analysed wrongly; each says how."""
+    torch.manual_seed(0)
+    emitted(RandomNet(path.read_text(), "Net", True, 0))
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
