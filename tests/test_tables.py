@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from archc.analysis import Report, analyze
-from archc.cli import cells, jsonout, tables
+from archc.analysis import Report, analyze, cells
+from archc.cli import jsonout, tables
 from archc.graph import Graph
 from tests.support import nets
 from tests.support.graphs import GraphBuilder

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
 from ..analysis import AxisField, LayerRow, ReceptiveField, Report, ScopeRow
+from ..analysis.cells import ratio
 from ..diagnostics import Diagnostic
 from ..ops import Shape
-from .cells import ratio
 from .tables import Claim
 
 SCHEMA = "archc-check-1"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from ..analysis import Report, ScopeRow
+from ..analysis.cells import applied, clean, commas, ratio, receptive, short, size
 from ..analysis.outline import Line, outline
 from ..ops import Shape
-from .cells import applied, clean, commas, ratio, receptive, short, size
 
 HEAD = ("layer", "operator", "output", "params", "MACs", "receptive field")
 _RIGHT = (False, False, True, True, True, True)

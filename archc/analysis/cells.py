@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..analysis import AxisField, LayerRow, ReceptiveField, ScopeRow
 from ..ops import REF, operator
+from .receptive import AxisField, ReceptiveField
+from .rows import LayerRow, ScopeRow
 
 WHOLE = "all"
 """Stands for a receptive field that is the whole axis."""
