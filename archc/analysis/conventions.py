@@ -1,0 +1,140 @@
+"""How published figures are counted, by name: the same network has many "FLOPs".
+
+A convention says what is counted (multiply-accumulates, or floating point operations, which are two
+of them), in which unit (G is 10^9, Gi is 2^30), at which size of a transposed convolution (its
+input, where the products are, or its output, as counters written for convolutions do), and whether
+auxiliary heads are in.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+from ..graph import Graph
+from ..ops.conv import ConvTranspose
+from .facts import FactTable, plain
+from .flops import elementwise
+from .measures import ALL, MAIN, SKIP, Measures
+
+GIGA = 10**9
+GIBI = 2**30
+
+
+class Convention(NamedTuple):
+    """A way to count. `unit` is as it is printed here, `printed` as the publication has it."""
+
+    name: str
+    about: str
+    unit: str
+    scale: int
+    factor: int = 1
+    """1: multiply-accumulates; 2: floating point operations."""
+    at_output: bool = False
+    """Transposed convolutions at their output's size."""
+    auxiliary_params: bool = False
+    auxiliary_macs: bool = False
+    elementwise: bool = False
+    printed: str = ""
+
+
+class Counted(NamedTuple):
+    """A network in a convention: `operations` is exact, `figure` in the convention's unit."""
+
+    convention: Convention
+    operations: int
+    params: int
+
+    @property
+    def figure(self) -> float:
+        return self.operations / self.convention.scale
+
+
+CONVENTIONS = {
+    one.name: one
+    for one in (
+        Convention("macs", "multiply-accumulates, auxiliary heads out", "GMACs", GIGA),
+        Convention(
+            "flops", "2 x MACs, as torch.utils.flop_counter has it", "GFLOPs", GIGA, factor=2
+        ),
+        Convention(
+            "all-flops", "2 x MACs and elementwise work", "GFLOPs", GIGA, factor=2,
+            elementwise=True,
+        ),
+        Convention(
+            "resnet", "He et al. 2015: multiply-accumulates, printed as FLOPs", "GMACs", GIGA,
+            printed="10^9 FLOPs",
+        ),
+        Convention(
+            "torchvision", "torchvision's tables: multiply-accumulates, printed as GFLOPS",
+            "GMACs", GIGA, printed="GFLOPS",
+        ),
+        Convention(
+            "torchvision-aux", "the same for its inception_v3: auxiliary heads in the parameters "
+            "only", "GMACs", GIGA, auxiliary_params=True, printed="GFLOPS",
+        ),
+        Convention(
+            "training", "2 x MACs of a forward pass in training: auxiliary heads in", "GFLOPs",
+            GIGA, factor=2, auxiliary_params=True, auxiliary_macs=True,
+        ),
+        Convention(
+            "hrnet", "HRNet's tables: multiply-accumulates over 2^30, printed as GFLOPs", "GiMACs",
+            GIBI, printed="GFLOPs",
+        ),
+        Convention(
+            "simplebaseline", "Simple Baselines' tables: multiply-accumulates over 2^30, "
+            "transposed convolution at its output's size, printed as GFLOPs", "GiMACs", GIBI,
+            at_output=True, printed="GFLOPs",
+        ),
+    )
+}  # fmt: skip
+"""By the name that `--convention` takes."""
+
+
+class Conventions:
+    """Counts of one graph in any convention."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._facts = FactTable(graph)
+        self._measures = Measures(graph, self._facts)
+        self._known: dict[tuple[int, int, bool, bool], int] = {}
+
+    def counted(self, convention: Convention) -> Counted:
+        """The network in a convention."""
+        main = len(self.graph.bodies) - 1
+        sums = self._measures.counts(main, ALL if convention.auxiliary_params else MAIN)
+        operations = self._operations(
+            main,
+            ALL if convention.auxiliary_macs else MAIN,
+            convention.at_output,
+            convention.elementwise,
+        )
+        per_mac = convention.factor
+        work = operations if per_mac == 2 else operations // 2
+        return Counted(convention, work, sums.params + sums.frozen)
+
+    def _operations(self, index: int, part: int, at_output: bool, with_others: bool) -> int:
+        """Floating point operations of a part of a body."""
+        key = (index, part, at_output, with_others)
+        found = self._known.get(key)
+        if found is not None:
+            return found
+        body, total = self.graph.bodies[index], 0
+        parts, facts = self._measures.parts(index, part), self._facts[index]
+        for node, fact, inside in zip(body.nodes, facts, parts, strict=True):
+            if inside == SKIP:
+                continue
+            if fact is None:
+                total += self._operations(node.body, inside, at_output, with_others)
+                continue
+            macs = fact.macs
+            shapes = [plain(body.values[v].shape) for v in node.inputs]
+            if at_output and isinstance(fact.op, ConvTranspose):
+                macs = fact.units * prod(fact.op.weights(shapes[0])["weight"]) // fact.op.channels
+            total += 2 * macs
+            if with_others:
+                outputs = [plain(body.values[v].shape) for v in node.outputs]
+                total += elementwise(fact.op, shapes, outputs)
+        self._known[key] = total
+        return total
