@@ -82,6 +82,22 @@ class Network:
 
         return instantiate(self.source(), self.name)
 
+    def transform(self, name: str) -> Network:
+        """The network after a transform: "convolutionalize" or "fold-batchnorm".
+
+        `archc.transforms.apply` does it with trained weights. Raises
+        `archc.transforms.TransformError` where it would compute something else.
+        """
+        from .driver import transformed
+
+        return Network(transformed(self._compiled, [name]))
+
+    def arch(self) -> str:
+        """The network as .arch text, every argument worked out, as `archc show` prints it."""
+        from .emit.arch import source
+
+        return source(self.graph, self.doc)
+
     def diagram(self, format: Literal["svg", "dot"] = "svg", unfold: bool = False) -> str:
         """The diagram as SVG (or DOT) text; `unfold` shows the inside of every block."""
         from .emit import dot

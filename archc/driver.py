@@ -6,7 +6,7 @@ Each stage adds to a `Compilation`, can be stopped after, and can be dumped as t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +170,23 @@ def _order(item: Diagnostic, main: Source | None) -> tuple[int, str, int]:
         return 0, "", 0
     source, start, _ = item.labels[0].span
     return (1, "", start) if source is main else (2, source.name, start)
+
+
+# ---------------------------------------------------------------------------- transforms
+
+
+def transformed(network: Compiled, names: Sequence[str]) -> Compiled:
+    """A network after transforms, one after another, with the figures that it then has.
+
+    Raises `archc.transforms.TransformError`.
+    """
+    from .analysis import analyze as report_of
+    from .transforms import transform
+
+    graph = network.graph
+    for name in names:
+        graph = transform(graph, name).graph
+    return Compiled(network.name, network.doc, network.elaborated, graph, report_of(graph))
 
 
 # ---------------------------------------------------------------------------- recipes

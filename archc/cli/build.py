@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..driver import Compiled
+from ..driver import Compiled, transformed
 from .common import compiled, complain, one_network, refuse
 from .files import write_all
 
@@ -21,6 +21,13 @@ def build(args: argparse.Namespace) -> int:
     state = compiled(args, args.spec)
     if not one_network(args, state):
         return 1
+    if args.transform:
+        from ..transforms import TransformError
+
+        try:
+            state.networks = [transformed(n, args.transform) for n in state.networks]
+        except TransformError as error:
+            return refuse(args, "E0901", f"a network cannot be transformed: {error}")
     names = [stem(n) for n in state.networks]
     double = next((n for n in names if names.count(n) > 1), None)
     if double is not None:
