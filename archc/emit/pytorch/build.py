@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from .code import Apply, Expr, Raw
 from .fields import Entry, Fields, Slot, lines
 from .forward import forward_lines
-from .layers import Chain, Layer, Leaf, Step
+from .layers import Chain, Layer, Leaf, Step, Unit
 from .levels import Level
 from .loops import worth
 from .merge import Merged, Program, merge
@@ -17,11 +18,12 @@ from .names import is_reserved, variable
 from .place import Placer
 from .rows import Context, Made, Param, kind, known, source_names
 from .shapes import Symbols
-from .solve import ABSENT, Solver, constant, names_in, normal, renamed, same
+from .solve import ABSENT, Solver, constant, fits, names_in, normal, renamed, same
 from .templates import (
     Hoist,
     Joiner,
     Mismatch,
+    clustered,
     constructor,
     expression,
     fill,
@@ -44,6 +46,8 @@ class ClassBuilder:
         self.column = {unit: n for n, unit in enumerate(units)}
         self.params: list[Param] = []
         self.recursive = False
+        self.spared = False
+        """The channels that come in are an element of a list that the class is given anyway."""
         self.lacking = False
         """A call of itself cannot say all that it needs."""
 
@@ -73,14 +77,22 @@ class ClassBuilder:
 
     def _attempt(self, program: Program | None) -> Made:
         self.names = source_names(self.units[0])
-        self.solver = Solver(len(self.units), known(self.units, self.names))
+        table = known(self.units, self.names)
+        if self.spared:
+            del table["in_channels"]
+        self.solver = Solver(len(self.units), table)
         self.level = Level(self.solver, list(range(len(self.units))), [()] * len(self.units))
         self.helpers: dict[str, str] = {}
         self.lacking = False
+        self.places: dict[tuple[bool, ...], list[int]] = {}
+        """Where in the source the steps stand that just these columns have."""
         self.kept: dict[str, None] = {}
         """Parameters that forward needs."""
         body = self._sequential() if program is None else self._module(program)
         self.params = self._parameters()
+        if self._is_spare("in_channels"):
+            self.spared = True
+            return self._attempt(program)
         head = signature(
             "__init__", [(p.name, self._annotation(p), p.default) for p in self.params]
         )
@@ -97,16 +109,52 @@ class ClassBuilder:
     def _sequential(self) -> list[str]:
         """`class Cbr(nn.Sequential)`: only a constructor."""
         hoists = [Hoist() for _ in self.units]
-        rows = []
+        rows: list[Apply] = []
         for unit, hoist in zip(self.units, hoists, strict=True):
             assert unit.chain is not None
             self._note_helpers(unit.chain)
             rows.append(Apply("super().__init__", members(unit.chain, hoist)))
-        made = self.join(rows, self.level)
-        return lines([*self._locals(hoists), Entry("", made)])
+        clusters = clustered(rows)
+        if len(clusters) == 1:
+            made = self.join(rows, self.level)
+            return lines([*self._locals(hoists), Entry("", made)])
+        if any(hoist.locals for hoist in hoists):
+            raise Mismatch
+        return lines(self._alternatives(rows, clusters))
+
+    def _alternatives(self, rows: list[Apply], clusters: list[list[int]]) -> list[Entry]:
+        """Chains that differ in structure, each under a condition on what the class knows."""
+        entries = []
+        for n, cluster in enumerate(clusters):
+            head = "else:"
+            if n < len(clusters) - 1:
+                there = [k in cluster for k in range(len(rows))]
+                tests = self._tests(tuple(there))
+                before = set(self.solver.known)
+                test = self.solver.condition(there, tests)
+                guessed = test not in tests and len(set(names_in(test))) < 2
+                if guessed or set(self.solver.known) != before:
+                    raise Mismatch  # no condition that the source would give
+                head = f"elif {test}:" if n else f"if {test}:"
+            some = [e if k in cluster else None for k, e in enumerate(rows)]
+            hints = self._hints_of([self.units[k] for k in cluster])
+            made = self.join(some, self.level, hints=hints)
+            entries.append(Entry("", made, head=head))
+        return entries
+
+    def _hints_of(self, units: list[Unit]) -> dict[str, str]:
+        """The source's expressions for any layer of chains."""
+        found: dict[str, None] = {}
+        for unit in units:
+            for step in unit.steps:
+                found.update(dict.fromkeys(self.hints_at(_site(step.layer, step)).values()))
+                if isinstance(step.layer, Chain):
+                    for _, part in step.layer.items:
+                        if isinstance(part, Leaf):
+                            found.update(dict.fromkeys(self.hints_at(part.site).values()))
+        return {f"{n}": text for n, text in enumerate(found)}
 
     def _module(self, program: Program) -> list[str]:
-        self.places: dict[tuple[bool, ...], list[int]] = {}
         for merged in _all_steps(program):
             self.places.setdefault(merged.present, []).append(merged.first.site)
             for step in merged.steps:
@@ -191,9 +239,16 @@ class ClassBuilder:
 
     # ------------------------------------------------------------------ numbers
 
-    def join(self, rows: Sequence[Expr | None], level: Level, step: Step | None = None) -> Expr:
+    def join(
+        self,
+        rows: Sequence[Expr | None],
+        level: Level,
+        step: Step | None = None,
+        hints: Mapping[str, str] = MappingProxyType({}),
+    ) -> Expr:
         """One expression for all columns of a level; the place of a step gives hints."""
-        hints = {} if step is None else self.hints_at(_site(step.layer, step))
+        if step is not None:
+            hints = self.hints_at(_site(step.layer, step))
 
         def hole(row: list[Any], role: str) -> Expr:
             return level.solver.solve(row, hints, role)
@@ -331,6 +386,15 @@ class ClassBuilder:
                 break
             param.default = default
         return made
+
+    def _is_spare(self, name: str) -> bool:
+        """Is a parameter an element of another, whose number is a third?"""
+        given = {param.name: param.row for param in self.params}
+        return name in given and any(
+            fits(given[name], row)
+            for text in self.solver.elements()
+            if set(names_in(text)) <= set(given) and (row := self.solver.row(text)) is not None
+        )
 
     def _usual(self, param: Param) -> Any:
         """The value that most instances give, where it is one that leaves things as they are."""

@@ -9,6 +9,7 @@ column, so no expression is ever trusted, only checked; if there is none, it is 
 from __future__ import annotations
 
 import ast
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -87,6 +88,7 @@ class Solver:
         for key in (role, _ALIASES.get(role, role)):
             if key in hints and names_in(text := self.folded(hints[key])):
                 yield text
+        yield from self.elements()
         arriving = self.known.get("in_channels")
         if role in ("in_channels", "num_features") and arriving and not constant(arriving)[0]:
             yield "in_channels"
@@ -156,6 +158,34 @@ class Solver:
                     yield f"{name} < {min(no)}"
             elif all(isinstance(v, bool) for v in values):
                 yield name
+        numbers = self._numbers()
+        for i, a in enumerate(numbers):
+            for b in numbers[i + 1 :]:
+                yield from (
+                    f"{a} {sign} {b}"
+                    for sign, op in _SIGNS.items()
+                    if [op(m, n) for m, n in zip(self.known[a], self.known[b], strict=True)]
+                    == list(row)
+                )
+
+    def _lists(self) -> Iterator[tuple[str, list[list[Any]]]]:
+        """Lists, and what they are in each column."""
+        for name, values in self.known.items():
+            if all(isinstance(v, list) for v in values):
+                yield name, values
+
+    def elements(self) -> Iterator[str]:
+        """Elements of lists whose number is known: `widths[to]`."""
+        for name, _ in self._lists():
+            yield from (f"{name}[{i}]" for i in self._numbers())
+
+    def _numbers(self) -> list[str]:
+        """Names of whole numbers."""
+        return [
+            name
+            for name, values in self.known.items()
+            if all(isinstance(v, int) and not isinstance(v, bool) for v in values)
+        ]
 
     def folded(self, text: str) -> str:
         """The expression with names that are the same in every instance as their values."""
@@ -182,10 +212,9 @@ class Solver:
         yield from self.known
         yield from (text for text, _ in self._pool)
         yield from (self.folded(text) for text in hints.values())
-        for name, values in self.known.items():
-            if any(isinstance(v, list) for v in values):
-                longest = max(len(v) for v in values if isinstance(v, list))
-                yield from (f"{name}[{i}]" for i in range(min(longest, 16)))
+        yield from self.elements()
+        for name, values in self._lists():
+            yield from (f"{name}[{i}]" for i in range(min(max(map(len, values)), 16)))
         if all(v is ABSENT or (isinstance(v, int) and not isinstance(v, bool)) for v in row):
             yield from self._arithmetic(row)
 
@@ -193,11 +222,7 @@ class Solver:
         """Simple arithmetic on one or two known integers."""
         first = next(i for i, v in enumerate(row) if v is not ABSENT)
         want = row[first]
-        numbers = [
-            name
-            for name, values in self.known.items()
-            if all(isinstance(v, int) and not isinstance(v, bool) for v in values)
-        ]
+        numbers = self._numbers()
         for name in numbers:
             have = self.known[name][first]
             if have > 0 and want > 0 and want % have == 0:
@@ -214,6 +239,13 @@ class Solver:
             for b in numbers[i:]:
                 yield f"{a} + {b}"
                 yield f"{a} * {b}"
+        for a in numbers:
+            for b in numbers:
+                rest = self.known[a][first] - self.known[b][first] - want
+                if a != b and abs(rest) < 4:
+                    yield f"{a} - {b}" + (
+                        f" - {rest}" if rest > 0 else f" + {-rest}" if rest else ""
+                    )
 
     def _parameter(self, row: Row, role: str) -> str:
         """A new parameter with this row; filled up in the columns where it is not needed."""
@@ -347,6 +379,9 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Gt: lambda a, b: a > b,
     ast.GtE: lambda a, b: a >= b,
 }
+
+
+_SIGNS = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt}
 
 
 def evaluate(node: ast.expr, env: Mapping[str, Any]) -> Any:

@@ -203,7 +203,9 @@ class Joiner:
                 return self.hole(values, role) if partial else first
             return self.hole(values, role)
         if any(isinstance(e, Run) for e in there):
-            items = [e.item if isinstance(e, Run) else e for e in es]
+            items = [
+                e if not isinstance(e, Run) else e.item if e.count != Lit(0) else None for e in es
+            ]
             counts = [None if e is None else e.count if isinstance(e, Run) else Lit(1) for e in es]
             return repeated(self.join(items), self.join(counts, "count"))
         if isinstance(first, Make):
@@ -272,7 +274,10 @@ class Joiner:
         else:
             func = self.join([c.func if c and not isinstance(c.func, str) else None for c in calls])
         name = func if isinstance(func, str) else ""
-        args = self._all([None if c is None else c.args for c in calls], _roles(name))
+        rows = [None if c is None else c.args for c in calls]
+        if name == _CHAIN:
+            rows = aligned(rows)
+        args = self._all(rows, _roles(name))
         keys = list(dict.fromkeys(k for c in calls if c for k, _ in c.kwargs))
         keys.sort(key=lambda k: _ORDER.index(k) if k in _ORDER else len(_ORDER))
         kwargs = []
@@ -284,6 +289,65 @@ class Joiner:
         if func == "nn.Sequential":
             args = tuple(_regrouped(args))
         return Apply(func, args, tuple(kwargs))
+
+
+_CHAIN = "super().__init__"
+
+
+def alike(es: Sequence[Expr]) -> bool:
+    """Do expressions differ by no more than constants (or a repeat's count)?"""
+    anything = Raw("")
+    try:
+        Joiner(lambda row, role: anything, lambda units, sites: anything).join(es)
+    except Mismatch:
+        return False
+    return True
+
+
+def clustered(rows: Sequence[Apply]) -> list[list[int]]:
+    """The columns of expressions that are alike."""
+    clusters: list[list[int]] = []
+    # A chain that repeats first: others may do so no times.
+    for k in sorted(range(len(rows)), key=lambda k: -_members(rows[k])):
+        home = next((c for c in clusters if alike([rows[n] for n in (*c, k)])), None)
+        if home is None:
+            clusters.append([k])
+        else:
+            home.append(k)
+    return sorted(sorted(cluster) for cluster in clusters)
+
+
+def _members(chain: Apply) -> int:
+    return sum(
+        e.count.value if isinstance(e, Run) and isinstance(e.count, Lit) else 1 for e in chain.args
+    )
+
+
+def aligned(rows: Sequence[tuple[Expr, ...] | None]) -> list[tuple[Expr, ...] | None]:
+    """Members of chains, those that a shorter chain lacks put in as zero times: a repeat may have
+    no iterations."""
+    longest = max((row for row in rows if row is not None), key=len)
+    many = [
+        any(isinstance(e, Run) and alike([e, item]) for row in rows for e in row or ())
+        for item in longest
+    ]
+    made: list[tuple[Expr, ...] | None] = []
+    for row in rows:
+        if row is None or len(row) == len(longest):
+            made.append(row)
+            continue
+        rest = list(row)
+        members = []
+        for n, item in enumerate(longest):
+            if len(rest) == len(longest) - n or not many[n] or (rest and alike([rest[0], item])):
+                if not rest:
+                    raise Mismatch
+                members.append(rest.pop(0))
+            else:
+                once = item.item if isinstance(item, Run) else item
+                members.append(Run(once, Lit(0)))
+        made.append(tuple(members))
+    return made
 
 
 def _regrouped(args: Sequence[Expr]) -> list[Expr]:
