@@ -63,6 +63,8 @@ def main() -> int:
     print(f"{'':10}{'ResNet-20':>12}{'ResNet-1202':>14}{'ratio':>8}")
     for name, ms in few.items():
         print(f"{name:10}{ms:9.1f} ms{many[name]:11.1f} ms{many[name] / ms:8.1f}")
+    one, other = sum(few.values()), sum(many.values())
+    print(f"{'all':10}{one:9.1f} ms{other:11.1f} ms{other / one:8.1f}")
     return 0
 
 
