@@ -22,7 +22,7 @@ GIBI = 2**30
 
 
 class Convention(NamedTuple):
-    """A way to count. `unit` is as it is printed here, `printed` as the publication has it."""
+    """A way to count. `unit` says what the figure is; `about` also how publications print it."""
 
     name: str
     about: str
@@ -35,7 +35,6 @@ class Convention(NamedTuple):
     auxiliary_params: bool = False
     auxiliary_macs: bool = False
     elementwise: bool = False
-    printed: str = ""
 
 
 class Counted(NamedTuple):
@@ -63,15 +62,14 @@ CONVENTIONS = {
         ),
         Convention(
             "resnet", "He et al. 2015: multiply-accumulates, printed as FLOPs", "GMACs", GIGA,
-            printed="10^9 FLOPs",
         ),
         Convention(
             "torchvision", "torchvision's tables: multiply-accumulates, printed as GFLOPS",
-            "GMACs", GIGA, printed="GFLOPS",
+            "GMACs", GIGA,
         ),
         Convention(
             "torchvision-aux", "the same for its inception_v3: auxiliary heads in the parameters "
-            "only", "GMACs", GIGA, auxiliary_params=True, printed="GFLOPS",
+            "only", "GMACs", GIGA, auxiliary_params=True,
         ),
         Convention(
             "training", "2 x MACs of a forward pass in training: auxiliary heads in", "GFLOPs",
@@ -79,12 +77,12 @@ CONVENTIONS = {
         ),
         Convention(
             "hrnet", "HRNet's tables: multiply-accumulates over 2^30, printed as GFLOPs", "GiMACs",
-            GIBI, printed="GFLOPs",
+            GIBI,
         ),
         Convention(
             "simplebaseline", "Simple Baselines' tables: multiply-accumulates over 2^30, "
             "transposed convolution at its output's size, printed as GFLOPs", "GiMACs", GIBI,
-            at_output=True, printed="GFLOPs",
+            at_output=True,
         ),
     )
 }  # fmt: skip

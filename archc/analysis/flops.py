@@ -88,5 +88,5 @@ def _others(op: Any, inputs: list[Shape], units: int) -> int:
 def _pooled(op: Any, x: Shape, units: int) -> int:
     if op.kernel == "global" or op.to is not None:
         return prod(x) + (units if op.by == "avg" else 0)
-    taps = prod(w.kernel for w in op.axes(x))
+    taps: int = prod(w.kernel for w in op.axes(x))
     return units * (taps + (1 if op.by == "avg" else 0))

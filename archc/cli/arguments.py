@@ -12,6 +12,14 @@ from .. import __version__
 FORMATS = ("table", "json", "csv", "markdown", "sarif")
 EMITS = ("model", "dot", "svg", "png", "pdf", "json")
 TRANSFORMS = ("convolutionalize", "fold-batchnorm")
+DEVICES = ("h200", "h100", "a100", "v100", "t4", "rtx4090", "cpu")
+PRECISIONS = ("fp32", "tf32", "bf16")
+OPTIMIZERS = ("sgd", "momentum", "adam")
+CONVENTIONS = (
+    "macs", "flops", "all-flops", "resnet", "torchvision", "torchvision-aux", "training", "hrnet",
+    "simplebaseline",
+)  # fmt: skip
+"""As `archc.analysis` has them; tests see to it. Written here so that a check need not load it."""
 STAGES = ("text", "syntax", "graph", "analysis", "claims", "recipes")
 
 
@@ -42,7 +50,50 @@ def _check(commands: Any) -> None:
     )
     p.add_argument("--unfold", action="store_true", help="show the layers inside of blocks")
     p.add_argument("--deny-warnings", action="store_true", help="warnings fail the check, too")
+    _costs(p)
     _color(p)
+
+
+def _costs(p: argparse.ArgumentParser) -> None:
+    group = p.add_argument_group("memory, time and ways of counting")
+    group.add_argument(
+        "--device",
+        choices=DEVICES,
+        metavar="NAME",
+        help=f"time of each layer and the largest batch on one of {', '.join(DEVICES)}",
+    )
+    group.add_argument(
+        "--batch", type=_positive, metavar="N", help="samples at once (default: 1); shows memory"
+    )
+    group.add_argument("--precision", choices=PRECISIONS, default="fp32", help="default: fp32")
+    group.add_argument(
+        "--optimizer", choices=OPTIMIZERS, default="momentum", help="default: momentum"
+    )
+    group.add_argument(
+        "--convention",
+        action=_Convention,
+        choices=("list", "all", *CONVENTIONS),
+        default=[],
+        metavar="NAME",
+        help="operations as publications count them; `list` explains them, `all` prints all",
+    )
+    group.add_argument(
+        "--all-flops",
+        action="store_true",
+        help="FLOPs with elementwise work: --convention all-flops",
+    )
+
+
+class _Convention(argparse.Action):
+    """Collects names; `list` says what they mean and ends."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        if values == "list":
+            from .costs import listing
+
+            print(listing())
+            parser.exit()
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), values])
 
 
 def _build(commands: Any) -> None:

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from ..driver import Compilation
 from .common import colored, compiled, complain, width
 
+if TYPE_CHECKING:
+    from .costs import Asked, Costs
+
 
 def check(args: argparse.Namespace) -> int:
     """Check specs; 1 if anything is wrong in one."""
+    ask = None
+    if args.device or args.batch or args.convention or args.all_flops:
+        from .costs import asked
+
+        try:
+            ask = asked(args)
+        except ValueError as error:
+            print(f"archc check: error: {error}", file=sys.stderr)
+            return 2
     states = [compiled(args, spec) for spec in args.specs]
     if args.format in ("json", "sarif"):
-        _machine(args, states)
+        _machine(args, states, ask)
     else:
         for state in states:
-            _people(args, state, args.format)
+            _people(args, state, args.format, ask)
     failed = any(state.failed for state in states)
     if args.deny_warnings:
         failed = failed or any(len(state.diagnostics) for state in states)
@@ -29,17 +42,22 @@ def sound(state: Compilation) -> bool:
     return all(d.code == "E0601" for d in errors)
 
 
-def _people(args: argparse.Namespace, state: Compilation, format: str) -> None:
+def _people(args: argparse.Namespace, state: Compilation, format: str, ask: Asked | None) -> None:
     """Tables on standard output, diagnostics on standard error."""
     from .tables import csv, markdown, table
 
     networks = state.networks if sound(state) else []
     if format == "csv" and networks:
-        sys.stdout.write(csv([n.report for n in networks if n.report is not None]))
+        records = csv([n.report for n in networks if n.report is not None])
+        sys.stdout.write(records if ask is None else _priced(records, state, ask))
     for i, network in enumerate(networks):
         assert network.report is not None
         if format == "markdown":
             print(markdown(network.report, unfold=args.unfold, claims=network.claims))
+            if ask is not None:
+                from . import costs
+
+                print("\n" + costs.markdown(costs.Costs(network.graph, ask), args.unfold))
         elif format == "table":
             color, columns = colored(args, sys.stdout), width(sys.stdout)
             text = table(
@@ -50,12 +68,31 @@ def _people(args: argparse.Namespace, state: Compilation, format: str) -> None:
                 claims=network.claims,
             )
             print(text if i == 0 else "\n" + text)
+            if ask is not None:
+                from . import costs
+
+                priced = costs.Costs(network.graph, ask)
+                print("\n" + costs.text(priced, args.unfold, color, columns))
     if not networks and not state.failed:
         print(f"{state.path}: no network to report on; its blocks and constants are read")
     complain(args, state.diagnostics)
 
 
-def _machine(args: argparse.Namespace, states: list[Compilation]) -> None:
+def _costs(state: Compilation, ask: Asked) -> list[tuple[str, Costs]]:
+    """What each network costs."""
+    from .costs import Costs
+
+    return [(n.graph.name, Costs(n.graph, ask)) for n in state.networks if n.report is not None]
+
+
+def _priced(records: str, state: Compilation, ask: Asked) -> str:
+    """Records of layers with what each costs."""
+    from . import costs
+
+    return costs.csv(records, _costs(state, ask))
+
+
+def _machine(args: argparse.Namespace, states: list[Compilation], ask: Asked | None) -> None:
     """JSON on standard output: one document a spec (a list if there are several), or SARIF."""
     if args.format == "sarif":
         import json
@@ -72,7 +109,12 @@ def _machine(args: argparse.Namespace, states: list[Compilation]) -> None:
         networks = (
             [(n.report, n.claims) for n in state.networks if n.report] if sound(state) else []
         )
-        made.append(document(state.path, networks, list(state.diagnostics)))
+        one = document(state.path, networks, list(state.diagnostics))
+        if ask is not None:
+            from .costs_json import with_costs
+
+            one = with_costs(one, _costs(state, ask) if networks else [])
+        made.append(one)
     if len(made) == 1:
         print(text(made[0]))
     else:

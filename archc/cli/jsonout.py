@@ -181,8 +181,10 @@ def text(made: Document) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema of the document."""
-    return Document.model_json_schema(by_alias=True, mode="serialization")
+    """JSON Schema of the document, with the costs that it may have."""
+    from .costs_json import CostDocument
+
+    return CostDocument.model_json_schema(by_alias=True, mode="serialization")
 
 
 def network(report: Report, claims: Sequence[Claim] = ()) -> NetworkEntry:
