@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..ops import REF, operator
+from .outline import Line
 from .receptive import AxisField, ReceptiveField
 from .rows import LayerRow, ScopeRow
 
@@ -68,6 +69,32 @@ def _extent(axis: AxisField) -> str:
 
 def _joined(parts: list[str]) -> str:
     return parts[0] if len(set(parts)) == 1 else " x ".join(parts)
+
+
+def described(line: Line) -> tuple[str, str, str, str, str, str]:
+    """A row of a table: path, operator, output, parameters, MACs, receptive field."""
+    last = line.last
+    shape = size(last.shape)
+    if isinstance(last, ScopeRow) and len(last.shapes) > 1:
+        shape += f" +{len(last.shapes) - 1}"
+    name, doing = clean(line.row.path), applied(line.row)
+    if line.times > 1 or line.above:
+        name = f"{name} … {_until(clean(line.row.path), clean(last.path))}"
+    if line.above:
+        doing = f"the {line.above} lines above, ×{line.times}"
+    elif line.times > 1:
+        name += f"  ×{line.times}"
+    if line.row.training:
+        doing += " when training"
+    params = commas(line.params) if line.params else ""
+    macs = short(line.macs) if line.macs else ""
+    return name, doing, shape, params, macs, receptive(last.receptive_field)
+
+
+def _until(first: str, last: str) -> str:
+    """The end of a range of names, without the scope that both stand in."""
+    scope, _, name = last.rpartition(".")
+    return name if first.rpartition(".")[0] == scope else last
 
 
 def applied(row: LayerRow | ScopeRow) -> str:

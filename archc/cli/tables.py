@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from ..analysis import Report, ScopeRow
-from ..analysis.cells import applied, clean, commas, ratio, receptive, short, size
+from ..analysis.cells import applied, clean, commas, described, ratio, receptive, short, size
 from ..analysis.outline import Line, outline
 from ..ops import Shape
 
@@ -94,31 +94,11 @@ def _body(report: Report, lines: list[Line], relative: bool = False) -> list[_Ce
 
 
 def _cells(line: Line, relative: bool) -> _Cells:
-    last = line.last
-    shape = size(last.shape)
-    if isinstance(last, ScopeRow) and len(last.shapes) > 1:
-        shape += f" +{len(last.shapes) - 1}"
-    name, doing = clean(line.row.path), applied(line.row)
-    if line.times > 1 or line.above:
-        name = f"{name} … {_until(clean(line.row.path), clean(last.path))}"
+    name, doing, *rest = described(line)
     if relative and line.inside:
         name = name.removeprefix(clean(line.inside))
-    if line.above:
-        doing = f"the {line.above} lines above, ×{line.times}"
-    elif line.times > 1:
-        name += f"  ×{line.times}"
-    if line.row.training:
-        doing += " when training"
-    params = commas(line.params) if line.params else ""
-    macs = short(line.macs) if line.macs else ""
-    texts = ("  " * line.level + name, doing, shape, params, macs, receptive(last.receptive_field))
+    texts = ("  " * line.level + name, doing, *rest)
     return _Cells(texts, DIM if line.row.training or line.above else "")
-
-
-def _until(first: str, last: str) -> str:
-    """The end of a range of names, without the scope that both stand in."""
-    scope, _, name = last.rpartition(".")
-    return name if first.rpartition(".")[0] == scope else last
 
 
 def _widths(rows: list[_Cells]) -> list[int]:
