@@ -10,10 +10,11 @@ from typing import Any
 
 from ...graph import Graph
 from .build import draw
+from .picture import Picture
 from .render import render
 from .write import write
 
-__all__ = ["render", "source"]
+__all__ = ["Picture", "drawn", "render", "source"]
 
 
 def source(graph: Graph, report: Any = None, unfold: bool = False) -> str:
@@ -21,10 +22,16 @@ def source(graph: Graph, report: Any = None, unfold: bool = False) -> str:
 
     `report` (an `archc.analysis.Report`) puts the totals below the title.
     """
+    return drawn(graph, report, unfold)[0]
+
+
+def drawn(graph: Graph, report: Any = None, unfold: bool = False) -> tuple[str, Picture]:
+    """The diagram as DOT text, and what its nodes show: node `n3` is box 3."""
     caption = graph.name
     if report is not None:
         caption += f"\n{_short(report.params)} parameters, {_short(report.macs)} MACs"
-    return write(draw(graph, unfold), caption)
+    picture = draw(graph, unfold)
+    return write(picture, caption), picture
 
 
 def _short(count: int) -> str:

@@ -138,6 +138,7 @@ class _Drawing:
             shape = body.values[group[0]].shape
             box = self.picture.box(family, title, lines, shape, cluster)
             box.count = scope.count
+            box.paths = [join(prefix, node.name) for node in nodes]
             box.training = body is self.graph.main and group[0] in self.aux
             for value in entering:
                 self.picture.edge(sources[value], box.id, body.values[value].shape)
@@ -206,6 +207,7 @@ class _Drawing:
             title = _title(node)
             shape = body.values[values[0]].shape
             box = self.picture.box("block", title, [call_text(callee)], shape, cluster)
+            box.paths = [join(prefix, node.name)]
             box.training = body is self.graph.main and values[0] in self.aux
             for value in dict.fromkeys(node.inputs):
                 self.picture.edge(sources[value], box.id, body.values[value].shape)
@@ -262,11 +264,13 @@ class _Drawing:
         if op.op in ("identity", "flatten") and before.family != "input":
             if op.op == "flatten" and alone:
                 before.shape = shape
+                before.paths.append(join(prefix, node.name))
             sources[node.outputs[0]] = before.id
             return
         if alone and op.family in ATTACHED and before.cluster == cluster:
             before.lines[-1:] = _attach(before.lines, operator_text(op, shape))
             before.shape = shape
+            before.paths.append(join(prefix, node.name))
             sources[node.outputs[0]] = before.id
             return
         self._op_box(body, node, op, prefix, sources, cluster)
@@ -281,6 +285,7 @@ class _Drawing:
             box = self.picture.box("fuse", sign, [], shape, cluster)
         else:
             box = self.picture.box(op.family, title, [operator_text(op, shape)], shape, cluster)
+        box.paths = [join(prefix, node.name)]
         shapes = [body.values[i].shape for i in node.inputs]
         reads = op.reads(*shapes)
         for port, value in enumerate(node.inputs):

@@ -11,7 +11,7 @@ class Box:
     `family` gives the colour: an operator family, or `block`, `input`, `output`, `fuse`.
     """
 
-    __slots__ = ("cluster", "count", "family", "id", "lines", "shape", "title", "training")
+    __slots__ = ("cluster", "count", "family", "id", "lines", "paths", "shape", "title", "training")
 
     def __init__(
         self, id: int, family: str, title: str, lines: list[str], shape: Shape, cluster: int
@@ -26,6 +26,8 @@ class Box:
         self.count = 1
         """How many equal ones it stands for."""
         self.training = False
+        self.paths: list[str] = []
+        """Of the layers and called blocks that it shows."""
 
 
 class Edge:
