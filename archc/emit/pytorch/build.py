@@ -29,6 +29,7 @@ from .templates import (
     fill,
     members,
     of_value,
+    over_list,
     replace,
 )
 from .text import docstring, signature
@@ -226,15 +227,16 @@ class ClassBuilder:
                 entries.append(Entry("", fill(part, (), Raw(local.name))))
         return entries
 
-    def function(self, steps: Sequence[Step | None], level: Level) -> Expr:
-        """A stateless operator as an expression over its inputs."""
+    def function(self, steps: Sequence[Step | None], level: Level, listed: bool) -> Expr:
+        """A stateless operator as an expression over its inputs, or over their list."""
         rows: list[Expr | None] = []
         for step in steps:
             if step is None:
                 rows.append(None)
                 continue
             assert isinstance(step.layer, Leaf)
-            rows.append(expression(step.layer.torch.function))
+            row = expression(step.layer.torch.function)
+            rows.append(over_list(row, len(step.takes)) if listed else row)
         return self.join(rows, level, next(s for s in steps if s is not None))
 
     # ------------------------------------------------------------------ numbers
@@ -307,6 +309,10 @@ class ClassBuilder:
 
     def _init_test(self, present: tuple[bool, ...]) -> str:
         return self.solver.condition(present, self._tests(present))
+
+    def test_of(self, level: Level, present: tuple[bool, ...]) -> str:
+        """A condition of `__init__`."""
+        return level.solver.condition(present, self._tests(present))
 
     def test(self, level: Level, present: tuple[bool, ...]) -> str:
         """A condition of forward."""

@@ -139,6 +139,8 @@ class Frame(Reads):
             if not isinstance(use, Use) or use.ref[0] != self.number:
                 return None
             tree = self.result_tree(use.ref[1], use.ref[2])
+            if self.is_ragged(use.ref[1], use.ref[2]):
+                return None
             size = len(tree) if isinstance(tree, list) else -1
             return use if part.items == tuple(Item(use, Lit(n)) for n in range(size)) else None
 
@@ -230,7 +232,7 @@ class Frame(Reads):
         for k, end in zip(carried, ends, strict=False):
             inner._hand_on(k, end.value, later=[e.value for e in ends[: len(carried)]])
         if len(inner.stmts) == 1 and inner.stmts[0].kind == "call" and not carried:
-            self._comprehension(inner.stmts[0], header)
+            self._comprehension(n, inner.stmts[0], header)
             return
         self.stmts += inner.stmts
         self._add(Stmt("end", self))
@@ -240,7 +242,7 @@ class Frame(Reads):
         plain = end.step >= 0 and self.program.steps[end.step].rolled is None
         return plain and len(self.uses[(end.step, 0)]) == 1
 
-    def _comprehension(self, append: Stmt, header: Header) -> None:
+    def _comprehension(self, n: int, append: Stmt, header: Header) -> None:
         """A loop that does nothing but fill a list is a comprehension."""
         self.stmts.pop()  # the loop's head
         first = self.stmts[-1]
@@ -248,6 +250,13 @@ class Frame(Reads):
         first.value = Gen(append.value.args[0], header.variable, header.over, "[]")
         first.name = ""
         first.inlined = append.inlined
+        users = self.uses.get((n, 0), [])
+        if len(users) == 1 and (self.number, n) not in self.split:
+            user = users[0]
+            if user < len(self.program.steps) and self.program.steps[user].listed:
+                self.stmts.pop()
+                steps = [(self.number, n), *first.inlined]
+                self.pending[(n, 0)] = Inlined(first.value, steps, 1, False)
 
     def _element(self, inner: Frame, k: int, row: list[Ref], header: Header) -> None:
         """An input that is the next element of a list."""

@@ -69,6 +69,10 @@ class Step:
     """Its name was given by the user."""
 
     @property
+    def is_identity(self) -> bool:
+        return isinstance(self.layer, Leaf) and self.layer.op == "identity"
+
+    @property
     def is_function(self) -> bool:
         """Called without a module: `F.relu(x)`."""
         return isinstance(self.layer, Leaf) and self.layer.torch.function is not None

@@ -157,7 +157,7 @@ class Level:
     def variable(self) -> str:
         return self.solver.variable if isinstance(self.solver, LoopSolver) else ""
 
-    def text(self, row: Sequence[int], hints: Mapping[str, str], role: str) -> str:
+    def text(self, row: Row, hints: Mapping[str, str], role: str) -> str:
         """A whole number as text."""
         made = self.solver.solve(list(row), hints, role)
         return flat(made) if isinstance(made, (Lit, Raw)) else ""

@@ -36,10 +36,13 @@ class Taken:
 class Result:
     """A value of the iterations that is read after the loop: of the last one, or of all."""
 
-    source: tuple[Place, int]
+    source: tuple[Place, int] | None
+    """None where iterations make it in different places: `ids` says what it is in each."""
     whole: bool
     carried: int | None = None
     """The input that it is handed on as, if it is that of the last iteration."""
+    ids: dict[tuple[int, int], int] = field(default_factory=dict)
+    """By column and iteration."""
 
 
 @dataclass(slots=True)
@@ -77,13 +80,10 @@ def plan(units: Sequence[Unit], loops: Sequence[Loop | None]) -> Plan:
     _results(made, units, loops, tables)
     slots = _slots(loops, pairs, tables, first.depth + 1)
     where: dict[tuple[Place, int], int | None] = {}
-    for handed in (
-        True,
-        False,
-    ):  # what is handed on first: it may be read in the first iteration only
-        for slot, kinds in slots.items():
-            if any(kind == "before" for kind, _, _ in kinds.values()) == handed:
-                where[slot] = _taken(made, kinds)
+    # What is handed on first: it may be read in the first iteration only. What stays the same
+    # last: it may be elements of a list that few iterations read.
+    for slot, kinds in sorted(slots.items(), key=lambda slot: _rank(made, slot[1])):
+        where[slot] = _taken(made, kinds)
     for result in made.results:
         for n, taken in enumerate(made.taken):
             if taken.before == result.source and not result.whole:
@@ -139,6 +139,20 @@ def _slots(
     return slots
 
 
+def _rank(made: Plan, kinds: dict[int, Kind]) -> int:
+    if any(kind == "before" for kind, _, _ in kinds.values()):
+        return 0
+    return 2 if _is_fixed(made, kinds) else 1
+
+
+def _is_fixed(made: Plan, kinds: dict[int, Kind]) -> bool:
+    """Do all iterations of a column read the same value?"""
+    columns: dict[int, set[int]] = {}
+    for pair, (_, i, _) in kinds.items():
+        columns.setdefault(made.pairs[pair][0], set()).add(i)
+    return all(len(found) == 1 for found in columns.values())
+
+
 def _taken(made: Plan, kinds: dict[int, Kind]) -> int | None:
     """The number of the input that a place reads; None where it reads its own iteration."""
     names = {kind for kind, _, _ in kinds.values()}
@@ -161,11 +175,14 @@ def _taken(made: Plan, kinds: dict[int, Kind]) -> int | None:
         for n, old in enumerate(made.taken):
             if old.kind == "carried" and all(old.ids[pair] == ids[pair] for pair in kinds):
                 return n
-    columns: dict[int, set[int]] = {}
-    for pair, (_, i, _) in kinds.items():
-        columns.setdefault(made.pairs[pair][0], set()).add(i)
-    fixed = all(len(found) == 1 for found in columns.values())
-    return _add(made, Taken("fixed" if fixed else "element", ids))
+    if not _is_fixed(made, kinds):
+        return _add(made, Taken("element", ids))
+    for n, old in enumerate(made.taken):
+        there = [a == NONE for a in old.ids]
+        if old.kind == "element" and there == [b != NONE for b in ids]:
+            old.ids = [max(a, b) for a, b in zip(old.ids, ids, strict=True)]
+            return n
+    return _add(made, Taken("fixed", ids))
 
 
 def _add(made: Plan, new: Taken) -> int:
@@ -188,6 +205,7 @@ def _results(
 ) -> None:
     """Find what is read after the loop, and lay it out for each column."""
     read: dict[tuple[Place, int], list[tuple[int, int]]] = {}
+    ids: dict[tuple[int, int], list[int]] = {}
     for k, loop in enumerate(loops):
         if loop is None:
             continue
@@ -199,7 +217,12 @@ def _results(
             for i, source in table.items():
                 if i in wanted:
                     read.setdefault(source, []).append((k, t))
+                    ids.setdefault((k, t), []).append(i)
     ends = {k: n - 1 for k, n in enumerate(made.counts) if n}
+    if len(read) > 1 and sorted(ids) == made.pairs and all(len(i) == 1 for i in ids.values()):
+        single = {pair: found[0] for pair, found in ids.items()}
+        made.results.append(Result(None, True, None, single))
+        read = {}
     for source, users in read.items():
         made.results.append(Result(source, any(t != ends[k] for k, t in users)))
     for k, loop in enumerate(loops):
@@ -209,6 +232,9 @@ def _results(
         back = [{source: i for i, source in table.items()} for table in tables[k]]
         trees: list[Tree] = []
         for result in made.results:
+            if result.source is None:
+                trees.append([result.ids[k, t] for t in range(len(loop.iterations))])
+                continue
             if any(result.source not in table for table in (back if result.whole else back[-1:])):
                 raise Mismatch
             every: list[Tree] = [table[result.source] for table in back if result.source in table]
@@ -253,6 +279,9 @@ def _pseudo(
             outputs.append(Output(None, table.get(taken.before, -1 - n)))
     for result in made.results:
         if result.carried is not None:
+            continue
+        if result.source is None:
+            outputs.append(Output(None, result.ids[made.pairs[pair]]))
             continue
         if result.source not in table:
             raise Mismatch

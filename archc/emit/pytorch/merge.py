@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
-from ...graph import Tree, leaves
+from ...graph import Input, Tree, leaves
 from .layers import Leaf, Loop, Step, Unit
-from .loops import Plan, places, plan
+from .loops import Plan, Taken, places, plan
 from .templates import Mismatch
 
 
@@ -48,6 +48,8 @@ class Merged:
     """A module in its columns and the identity in the others: it is called in all of them."""
     rolled: Rolled | None = None
     """It is a loop."""
+    listed: bool = False
+    """It joins as many values as there are: its only argument is their list."""
 
     @property
     def first(self) -> Step:
@@ -114,7 +116,7 @@ class _Unrollable(Exception):
 
 
 def _merge(units: Sequence[Unit], unrolled: set[int], paths: bool) -> Program:
-    columns = [list(_rolled(unit, unrolled)) for unit in units]
+    columns = [[s for s in _rolled(unit, unrolled) if not s.is_identity] for unit in units]
     keys = [list(places(steps, u.base)) for u, steps in zip(units, columns, strict=True)]
     order = _common_order(keys)
     index = {key: n for n, key in enumerate(order)}
@@ -132,6 +134,9 @@ def _merge(units: Sequence[Unit], unrolled: set[int], paths: bool) -> Program:
             there = merged.steps[column]
             for n, tree in enumerate(there.gives if there else ()):
                 _note(table, number, n, tree, ())
+        for step in unit.steps:
+            if step.is_identity and step.inputs[0] in table:
+                table.setdefault(step.outputs[0], table[step.inputs[0]])
         values.append(table)
     _same_interface(units)
     for number, merged in enumerate(steps):
@@ -139,6 +144,11 @@ def _merge(units: Sequence[Unit], unrolled: set[int], paths: bool) -> Program:
             merged.rolled = _roll(plans[number], merged, values, unrolled)
             continue
         _check_step(merged, paths)
+        if merged.listed:
+            merged.takes = [
+                _refs([None if s is None else list(s.takes) for s in merged.steps], values)
+            ]
+            continue
         for n in range(len(merged.first.takes)):
             trees = [None if s is None else s.takes[n] for s in merged.steps]
             merged.takes.append(_refs(trees, values))
@@ -191,29 +201,52 @@ def _plan(units: Sequence[Unit], merged: Merged) -> Plan:
 def _roll(made: Plan, merged: Merged, values: list[dict[int, Val]], unrolled: set[int]) -> Rolled:
     """The program of a loop's iterations, with what it takes."""
     try:
+        taken = [_taken(made, entry, values) for entry in made.taken]
+        taken = _gather(made, taken, values)
         program = merge(made.units, unrolled, paths=False)
-        taken: list[Ref | list[Ref]] = []
-        for entry in made.taken:
-            if entry.kind == "element":
-                found: list[Ref] = []
-                for (k, _), i in zip(made.pairs, entry.ids, strict=True):
-                    if i < 0 and i not in values[k]:
-                        raise Mismatch
-                    found.append(values[k][i])
-                taken.append(found)
-                continue
-            row: list[Val | None] = [None] * len(values)
-            for (k, t), i in zip(made.pairs, entry.ids, strict=True):
-                if t == 0 or entry.kind == "fixed":
-                    row[k] = values[k].get(i, row[k])
-            known = {v for v in row if v is not None}
-            if len(known) != 1:
-                raise Mismatch
-            taken.append(known.pop())
     except (Mismatch, KeyError):
         raise _Unrollable(made.site) from None
     carried = sum(entry.before is not None for entry in made.taken)
     return Rolled(made, program, taken, carried)
+
+
+def _taken(made: Plan, entry: Taken, values: list[dict[int, Val]]) -> Ref | list[Ref]:
+    """Where a value that iterations read comes from, in the program around the loop."""
+    if entry.kind == "element":
+        if any(
+            i < 0 and i not in values[k] for (k, _), i in zip(made.pairs, entry.ids, strict=True)
+        ):
+            raise Mismatch
+        return [values[k][i] for (k, _), i in zip(made.pairs, entry.ids, strict=True)]
+    row: list[Val | None] = [None] * len(values)
+    for (k, t), i in zip(made.pairs, entry.ids, strict=True):
+        if t == 0 or entry.kind == "fixed":
+            row[k] = values[k].get(i, row[k])
+    known = {v for v in row if v is not None}
+    if len(known) != 1:
+        raise Mismatch
+    return known.pop()
+
+
+def _gather(
+    made: Plan, taken: list[Ref | list[Ref]], values: list[dict[int, Val]]
+) -> list[Ref | list[Ref]]:
+    """Elements of one list that stay the same in all iterations are taken as that list."""
+    groups: dict[tuple[int, int], dict[int, int]] = {}
+    for n, (entry, ref) in enumerate(zip(made.taken, taken, strict=True)):
+        if entry.kind == "fixed" and isinstance(ref, Val) and len(ref.path) == 1:
+            groups.setdefault((ref.step, ref.result), {})[ref.path[0]] = n
+    grouped = {n for group in groups.values() for n in group.values()}
+    single = [n for n in range(len(taken)) if n not in grouped]
+    for (k, _), unit in zip(made.pairs, made.units, strict=True):
+        unit.inputs = [unit.inputs[n] for n in single]
+        for number, (source, group) in enumerate(groups.items()):
+            size = sum((v.step, v.result) == source for v in set(values[k].values()))
+            # an element that no iteration reads has a number of its own
+            tree: Tree = [-1 - group.get(e, len(taken) + e) for e in range(size)]
+            unit.inputs.append(Input(f"list{number}", tree))
+    made.taken = [made.taken[n] for n in single] + [Taken("fixed", []) for _ in groups]
+    return [taken[n] for n in single] + [Val(*source) for source in groups]
 
 
 def _common_order(columns: list[list[tuple[object, ...]]]) -> list[tuple[object, ...]]:
@@ -250,11 +283,18 @@ def form(tree: Tree) -> object:
     return 0 if isinstance(tree, int) else tuple(map(form, tree))
 
 
+def _loose(tree: Tree) -> object:
+    """The shape of a tree, in which lists of tensors have any length."""
+    if isinstance(tree, int):
+        return 0
+    return 1 if all(isinstance(part, int) for part in tree) else tuple(map(_loose, tree))
+
+
 def _same_interface(units: Sequence[Unit]) -> None:
     faces = {
         (
-            tuple((i.name, form(i.value)) for i in u.inputs),
-            tuple((form(o.value), o.training) for o in u.outputs),
+            tuple((i.name, _loose(i.value)) for i in u.inputs),
+            tuple((_loose(o.value), o.training) for o in u.outputs),
         )
         for u in units
     }
@@ -263,18 +303,21 @@ def _same_interface(units: Sequence[Unit]) -> None:
 
 
 def _check_step(merged: Merged, paths: bool) -> None:
-    """The same path, arguments and results in all columns."""
+    """The same path, arguments and results in all columns; a join may have any number of values."""
+    there = [s for s in merged.steps if s is not None]
+    merged.listed = len({len(s.takes) for s in there}) > 1 and all(
+        isinstance(s.layer, Leaf) and s.layer.op == "fuse" for s in there
+    )
     seen = {
         (
             s.path if paths and not s.is_function else "",
             s.is_function,
-            tuple(map(form, s.takes)),
+            () if merged.listed else tuple(map(form, s.takes)),
             tuple(map(form, s.gives)),
             s.skip,
             s.layer.ports if isinstance(s.layer, Leaf) else 0,
         )
-        for s in merged.steps
-        if s is not None
+        for s in there
     }
     if len(seen) > 1:
         raise Mismatch
@@ -284,6 +327,8 @@ def _refs(trees: Sequence[Tree | None], values: list[dict[int, Val]]) -> RefTree
     """Trees of the columns as one tree of references."""
     first = next(t for t in trees if t is not None)
     if not isinstance(first, int):
+        if len({-1 if isinstance(t, int) else len(t) for t in trees if t is not None}) > 1:
+            return _list(trees, values)
         if any(t is not None and (isinstance(t, int) or len(t) != len(first)) for t in trees):
             raise Mismatch
         return [
@@ -300,6 +345,26 @@ def _refs(trees: Sequence[Tree | None], values: list[dict[int, Val]]) -> RefTree
             raise Mismatch
     known = {v for v in row if v is not None}
     return known.pop() if len(known) == 1 else Phi(tuple(row))
+
+
+def _list(trees: Sequence[Tree | None], values: list[dict[int, Val]]) -> Val:
+    """Lists of different lengths, if each is the whole of one result: a `Val` without a path."""
+    found: set[tuple[int, int]] = set()
+    for table, tree in zip(values, trees, strict=True):
+        if tree is None:
+            continue
+        if isinstance(tree, int) or not all(isinstance(part, int) for part in tree):
+            raise Mismatch
+        there = [table[part] for part in tree if isinstance(part, int)]
+        sources = {(val.step, val.result) for val in there}
+        if len(sources) != 1 or [val.path for val in there] != [(n,) for n in range(len(there))]:
+            raise Mismatch
+        if any(val == Val(*source, (len(there),)) for source in sources for val in table.values()):
+            raise Mismatch  # it has more elements
+        found |= sources
+    if len(found) != 1:
+        raise Mismatch
+    return Val(*found.pop())
 
 
 def refs(tree: RefTree) -> Iterator[Ref]:

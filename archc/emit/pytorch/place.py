@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .code import Apply, Expr, Gen, Raw
+from .code import Apply, Expr, Gen, Raw, flat
 from .errors import EmitError
 from .fields import Fields, Generated, Slot, is_listed
 from .frames import Frame
@@ -14,7 +14,7 @@ from .layers import Leaf, Step
 from .levels import Level, LoopSolver
 from .merge import Merged, Program, Ref, Rolled, Val
 from .names import IDENTIFIER, is_attribute, snake, variable
-from .solve import names_in
+from .solve import ABSENT, names_in
 from .statements import Header
 from .templates import Hoist, Mismatch, constructor, replace
 
@@ -43,7 +43,8 @@ class Placer:
             if merged.rolled is not None:
                 frame.loops[n] = self._loop(merged.rolled, level)
             elif merged.first.is_function and not merged.optional:
-                frame.function(n, builder.stored(builder.function(merged.steps, level)))
+                made = builder.function(merged.steps, level, merged.listed)
+                frame.function(n, builder.stored(made))
             elif isinstance(level.solver, LoopSolver):
                 self._module_in_loop(frame, n, merged, level)
             else:
@@ -161,8 +162,8 @@ class Placer:
                 part.isdigit() or row is None for part, row in zip(parts, rows, strict=True)
             ):
                 raise Mismatch
-            fill = next(part for part in parts if part)
-            text += f"[{level.text([int(part or fill) for part in parts], {}, 'index')}]"
+            numbers = [int(part) if part else ABSENT for part in parts]
+            text += f"[{level.text(numbers, {}, 'index')}]"
         access = self.builder.stored(Raw(text))
         roots = len(self.builder.units)
         by_index: dict[tuple[int, ...], list[Step | None]] = {}
@@ -194,22 +195,26 @@ class Placer:
         self, merged: Merged, level: Level, name: str, rows: Sequence[list[str] | None]
     ) -> None:
         """A list of as many modules as there are iterations."""
-        numbers = [row[-1] for row in rows if row is not None]
-        own = [str(index[-1]) for index in level.indices]
-        if numbers != own or any(row is None or len(row) != 2 for row in rows):
-            raise Mismatch
+        for row, index in zip(rows, level.indices, strict=True):
+            if row is not None and row[1:] != [str(n) for n in index]:
+                raise Mismatch
         made = self._made(merged, level)
-        over = self._range(level)
-        listed = Apply("nn.ModuleList", (Gen(made, level.variable, over, "[]"),))
-        self.fields.put(name, Slot(listed, (True,) * len(self.builder.units)))
-
-    def _range(self, level: Level) -> Expr:
+        if not all(merged.present):
+            if not merged.optional:
+                raise Mismatch
+            made = Raw(
+                f"{flat(made)} if {self.builder.test_of(level, merged.present)} else nn.Identity()"
+            )
         solver = level.solver
-        assert isinstance(solver, LoopSolver)
+        while isinstance(solver, LoopSolver):
+            over = self._range(solver, level.site)
+            made = Apply("nn.ModuleList", (Gen(made, solver.variable, over, "()"),))
+            solver = solver.outer
+        self.fields.put(name, Slot(made, (True,) * len(self.builder.units)))
+
+    def _range(self, solver: LoopSolver, site: int) -> Expr:
         counts = [solver.columns.count(k) for k in range(solver.outer.width)]
-        return Apply(
-            "range", (solver.outer.solve(counts, self.builder.hints_at(level.site), "count"),)
-        )
+        return Apply("range", (solver.outer.solve(counts, self.builder.hints_at(site), "count"),))
 
     def _made(self, merged: Merged, level: Level) -> Expr:
         """The constructor of a module, as an expression of the loop's variable."""
@@ -240,8 +245,10 @@ class Placer:
         paths = {s.path for s in merged.steps if s}
         if paths & self.fields.names():
             raise EmitError(f"labels {sorted(paths)} are used twice")
+        assert isinstance(level.solver, LoopSolver)
+        over = self._range(level.solver, level.site)
         call = Apply("self.add_module", (Raw(name), self._made(merged, level)))
-        self.fields.generate(Generated(level.variable, self._range(level), call, paths))
+        self.fields.generate(Generated(level.variable, over, call, paths))
         access = self.builder.stored(Apply("getattr", (Raw("self"), Raw(name))))
         self.after.append(lambda: frame.module(n, access))
 

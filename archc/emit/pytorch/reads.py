@@ -36,6 +36,17 @@ class Reads:
             return self.program.units[0].inputs[number].value
         return self.program.steps[step].first.gives[number]
 
+    def is_ragged(self, step: int, number: int) -> bool:
+        """Is a result a list whose length depends on the instance?"""
+        if step >= PHI:
+            return False
+        trees: list[Tree] = (
+            [unit.inputs[number].value for unit in self.program.units]
+            if step < 0
+            else [s.gives[number] for s in self.program.steps[step].steps if s is not None]
+        )
+        return len({len(tree) for tree in trees if isinstance(tree, list)}) > 1
+
     def _use(self, tree: RefTree, step: int) -> None:
         whole = self.whole(tree)
         if whole is not None:
@@ -63,6 +74,10 @@ class Reads:
             return None
         key = (found[0].step, found[0].result)
         made = self.result_tree(*key)
+        if isinstance(made, list) and tree == Val(*key):
+            return key
+        if self.is_ragged(*key):
+            return None
         paths = [Val(*key, path) for path in _paths(made)]
         return key if form(example(tree)) == form(made) and found == paths else None
 

@@ -28,7 +28,7 @@ class _Absent:
 
 
 ABSENT = _Absent()
-_WORDS = {"and", "or", "not", "if", "else", "True", "False", "None"}
+_WORDS = {"and", "or", "not", "if", "else", "True", "False", "None", "len"}
 
 
 def same(a: Any, b: Any) -> bool:
@@ -215,6 +215,7 @@ class Solver:
         yield from self.elements()
         for name, values in self._lists():
             yield from (f"{name}[{i}]" for i in range(min(max(map(len, values)), 16)))
+            yield f"len({name})"
         if all(v is ABSENT or (isinstance(v, int) and not isinstance(v, bool)) for v in row):
             yield from self._arithmetic(row)
 
@@ -419,6 +420,9 @@ def evaluate(node: ast.expr, env: Mapping[str, Any]) -> Any:
         return True
     if isinstance(node, ast.IfExp):
         return evaluate(node.body if evaluate(node.test, env) else node.orelse, env)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
+        (of,) = node.args
+        return len(evaluate(of, env))
     if isinstance(node, ast.Subscript):
         return evaluate(node.value, env)[evaluate(node.slice, env)]
     raise TypeError(type(node).__name__)

@@ -429,6 +429,19 @@ def replace(e: Expr, swap: Callable[[Expr], Expr | None]) -> Expr:
     return e
 
 
+def over_list(e: Expr, count: int) -> Expr:
+    """An expression that joins inputs 0 to count - 1, as one of a list of any length (input 0)."""
+    every = tuple(Arg(n) for n in range(count))
+    if e == Infix("+", every):
+        return Apply("sum", (Arg(0),))
+    made = replace(
+        e, lambda part: Arg(0) if isinstance(part, Seq) and part.items == every else None
+    )
+    if made == e:
+        raise Mismatch
+    return made
+
+
 def fill(e: Expr, args: Sequence[Expr], me: Expr) -> Expr:
     """The expression with its placeholders for inputs and layer replaced."""
 

@@ -299,7 +299,8 @@ class _BodyUnits:
 
     def _take_loops(self, unit: Unit) -> None:
         """Give a finished unit the loops that its steps stand in."""
-        _drop_identities(unit)
+        looped = {id(s) for loop in self.loops for part in loop.iterations for s in part}
+        _drop_identities(unit, looped)
         kept = {id(step) for step in unit.steps}
         for loop in self.loops:
             iterations = [[s for s in steps if id(s) in kept] for steps in loop.iterations]
@@ -393,8 +394,9 @@ def _loop(scope: Scope, elements: list[_Element]) -> Loop:
     return loop
 
 
-def _drop_identities(unit: Unit) -> None:
-    """Let what reads an identity read its input."""
+def _drop_identities(unit: Unit, looped: set[int]) -> None:
+    """Let what reads an identity read its input. Those in loops stay until iterations are compared:
+    where one has an identity, another may have a layer."""
     real: dict[int, int] = {}
 
     def follow(tree: Tree) -> Tree:
@@ -404,7 +406,7 @@ def _drop_identities(unit: Unit) -> None:
     for step in unit.steps:
         step.takes = tuple(follow(tree) for tree in step.takes)
         step.inputs = tuple(real.get(i, i) for i in step.inputs)
-        if isinstance(step.layer, Leaf) and step.layer.op == "identity":
+        if step.is_identity and id(step) not in looped:
             real[step.outputs[0]] = step.inputs[0]
         else:
             kept.append(step)
