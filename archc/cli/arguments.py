@@ -10,7 +10,7 @@ from typing import Any
 from .. import __version__
 
 FORMATS = ("table", "json", "csv", "markdown", "sarif")
-EMITS = ("model", "dot", "svg", "png", "pdf", "json")
+EMITS = ("model", "dot", "svg", "png", "pdf", "json", "report")
 TRANSFORMS = ("convolutionalize", "fold-batchnorm")
 DEVICES = ("h200", "h100", "a100", "v100", "t4", "rtx4090", "cpu")
 PRECISIONS = ("fp32", "tf32", "bf16")

@@ -41,6 +41,11 @@ def build(args: argparse.Namespace) -> int:
     try:
         for network in state.networks:
             files.update(products(network, Path(args.out), args.emit, args.unfold))
+            if "report" in args.emit:
+                from .report import report_page
+
+                path = Path(args.out) / f"{stem(network)}.html"
+                files[path] = report_page(state, network).encode()
     except EmitError as error:
         return refuse(args, "E0901", str(error))
     try:
