@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from archc.analysis import Report
 from archc.graph import Graph, Shape, join, leaves
-from tests.support.random_stages import HIDING
+from tests.support.random_operators import HIDING
 from tests.support.reach import Reach, reach_of
 
 Shapes = dict[str, tuple[int, ...]]
@@ -86,11 +86,11 @@ def counted(module: nn.Module, xs: list[Tensor]) -> tuple[list[Tensor], int]:
 
 
 class Flops(TorchDispatchMode):
-    """PyTorch's formulas without its bookkeeping by module, which takes most of the time of a network
-    of a thousand layers."""
+    """PyTorch's formulas without its bookkeeping by module, which takes most of the time of a
+    network of a thousand layers."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.total = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -6,57 +6,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from archc.ops import OpError, Shape, operator
+from archc.ops import OpError, Shape
 from tests.support.random_bodies import (
     ACTIVATIONS,
     Block,
     Call,
-    Comprehension,
-    For,
     Given,
-    If,
     Let,
-    Many,
-    Merge,
     Parameter,
-    Share,
-    Split,
     Statement,
-    Use,
     Values,
 )
+from tests.support.random_operators import Dice
 from tests.support.random_stages import (
     Apply,
     Choose,
-    Dice,
     Env,
     Group,
     Loop,
+    Place,
     Skip,
     Stage,
-    Unpool,
     evaluate,
     fused,
-    run_all,
 )
+from tests.support.random_statements import MAKERS
 
 TRIES = 12
-
-
-@dataclass
-class Place:
-    """Where stages are drawn: parameters at hand, loops around, how deep, how stages are named."""
-
-    env: Env
-    loops: tuple[str, ...] = ()
-    positional: bool = False
-    depth: int = 0
-    blocks: int = 0
-    """How deep blocks call each other here."""
-
-    def inside(self, **changes: object) -> Place:
-        given = {**self.__dict__, "depth": self.depth + 1, **changes}
-        return Place(**given)
+DEFAULTS = ("default conv(bias=false)\n", "default batchnorm(eps=1e-3, momentum=0.01)\n")
 
 
 @dataclass
@@ -306,15 +283,12 @@ class Writer:
 
     def statement(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
         """Add statements that take `trunk` on; the name of the value that is then the trunk."""
-        makers = [self._plain, self._plain, self._branches, self._branches, self._comprehension,
-                  self._for, self._if, self._split, self._return, self._many, self._merge,
-                  self._shared]  # fmt: skip
         for _ in range(TRIES):
-            maker = self.dice.one(*makers)
+            maker = self.dice.one(*MAKERS)
             tried, blocks = dict(values), list(self.blocks)
             added: list[Statement] = []
             try:
-                trunk_now: str = maker(added, tried, trunk, place)
+                trunk_now: str = maker(self, added, tried, trunk, place)
             except OpError:
                 self.redrawn += 1
                 self.blocks = blocks
@@ -323,221 +297,6 @@ class Writer:
             values.update(tried)
             return trunk_now
         return trunk
-
-    def _let(self, found: list[Statement], values: Values, made: Statement, env: Env) -> None:
-        made.run(values, env)
-        found.append(made)
-
-    def _plain(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
-        stages, _ = self.chain(values[trunk], self.rng.randint(1, 3), place)
-        target = self.dice.one("x", self.fresh("v"))
-        self._let(found, values, Let(target, (trunk,), stages), place.env)
-        return str(target)
-
-    def _branches(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
-        names, shapes = [], []
-        by = self.dice.one(
-            "sum", "concat", "product", "mean", *([] if self.dice.smooth else ["max", "difference"])
-        )
-        for k in range(self.rng.randint(2, 3)):
-            stages, out = self.chain(values[trunk], self.rng.randint(0 if k else 1, 2), place)
-            name = self.fresh("b")
-            if shapes and (
-                len(out) != len(shapes[0])
-                or out[1:] != shapes[0][1:]
-                or (by != "concat" and out != shapes[0])
-            ):
-                stages += self._fit(out, names[0], shapes[0], by, place)
-                out = run_all(stages, values[trunk], place.env)
-            if not stages:
-                name = trunk
-            else:
-                self._let(found, values, Let(name, (trunk,), stages), place.env)
-            names.append(name)
-            shapes.append(out)
-        target = self.dice.one("x", self.fresh("v"))
-        listed = self.dice.chance(0.3)
-        self._let(found, values, Let(target, tuple(names), [], by, listed), place.env)
-        return str(target)
-
-    def _fit(self, x: Shape, name: str, like: Shape, by: str, place: Place) -> list[Stage]:
-        """Stages that bring a value to another's shape."""
-        if len(x) == 1 or len(like) == 1:
-            if len(x) > 1:
-                return [Apply("flatten"), Apply("linear", (str(like[0]),))]
-            if len(like) > 1:
-                raise OpError("E0402", "no way back from features")
-            return [Apply("linear", (str(like[0]),))]
-        stages: list[Stage] = []
-        if x[0] != like[0] and by != "concat":
-            stages.append(Apply("conv", (str(like[0]), "1"), label=self.label(place)))
-        if x[1:] != like[1:]:
-            ways = ["upsample"]
-            if all(a <= b for a, b in zip(x[1:], like[1:], strict=True)):
-                ways.append("pad")
-            if all(a >= b for a, b in zip(x[1:], like[1:], strict=True)):
-                ways.append("crop")
-            stages.append(Apply(self.dice.one(*ways), others=(("to", name, like),)))
-        return stages
-
-    def _comprehension(
-        self, found: list[Statement], values: Values, trunk: str, place: Place
-    ) -> str:
-        listed = (
-            "ws"
-            if "ws" in place.env
-            else str([self.rng.randint(2, 6) for _ in range(self.rng.randint(1, 3))])
-        )
-        inside = place.inside(
-            env={**place.env, "i": 0, "w": evaluate(listed, place.env)[0]}, loops=("i",)
-        )
-        stages, _ = self.chain(values[trunk], self.rng.randint(1, 2), inside)
-        target = self.fresh("v")
-        by = self.dice.one("concat", "sum")
-        named = self.fresh("xs") if self.dice.chance(0.5) else ""
-        self._let(found, values, Comprehension(target, trunk, stages, listed, by, named), place.env)
-        return target
-
-    def _for(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
-        listed = str([self.rng.randint(2, 6) for _ in range(self.rng.randint(1, 3))])
-        inside = place.inside(env={**place.env, "i": 0, "w": evaluate(listed, {})[0]}, loops=("i",))
-        target = self.fresh("v")
-        first, x = self.chain(values[trunk], 1, place)
-        stages, _ = self.chain(x, self.rng.randint(1, 2), inside)
-        self._let(found, values, Let(target, (trunk,), first), place.env)
-        self._let(found, values, For(target, stages, listed), place.env)
-        return target
-
-    def _if(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
-        known = [k for k, v in place.env.items() if isinstance(v, int)]
-        target = self.fresh("v")
-        first, x = self.chain(values[trunk], 1, place)
-        left, _ = self.chain(x, 1, place)
-        right, _ = self.chain(x, 1, place) if self.dice.chance(0.5) else ([], x)
-        test = f"{self.dice.one(*known) if known else 2} > {self.rng.randint(0, 4)}"
-        self._let(found, values, Let(target, (trunk,), first), place.env)
-        self._let(found, values, If(target, test, left, right), place.env)
-        return target
-
-    def _split(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
-        if self.dice.smooth:
-            raise OpError("E0402", "parts what a concatenation joined")
-        channels = values[trunk][0]
-        parts = self.dice.one("2", "2", "3", f"[1, {channels - 1}]")
-        names = tuple(self.fresh("p") for _ in range(3 if parts == "3" else 2))
-        self._let(found, values, Split(names, trunk, parts), place.env)
-        stages, out = self.chain(values[names[0]], self.rng.randint(0, 2), place)
-        by = self.dice.one("concat", "sum")
-        if out[1:] != values[names[1]][1:]:
-            raise OpError("E0401", "another size")
-        first = names[0]
-        if stages:
-            first = self.fresh("v")
-            self._let(found, values, Let(first, names[:1], stages), place.env)
-        target = self.fresh("v")
-        self._let(found, values, Let(target, (first, *names[1:]), [], by), place.env)
-        return target
-
-    def _return(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
-        """A max pool, something that keeps its shape, and the way back."""
-        x = values[trunk]
-        if self.dice.smooth or len(x) == 1:
-            raise OpError("E0402", "nothing to pool")
-        rank = len(x) - 1
-        kwargs = {
-            "pad": self.dice.one("", "", "1"),
-            "stride": self.dice.one("", "", "2", self.dice.axes(rank, 1, 3)),
-        }
-        pool = Apply(
-            "pool",
-            (self.dice.one("2", "2", "3", self.dice.axes(rank, 1, 3)),),
-            {k: v for k, v in kwargs.items() if v},
-        )
-        if not operator("pool").make(pool.given({})).remembers(x):
-            raise OpError("E0407", "no positions")
-        pooled = self.fresh("q")
-        self._let(found, values, Let(pooled, (trunk,), [pool]), place.env)
-        back = Unpool(pool, pooled, x, values[pooled], self.label(place))
-        shape = values[pooled]
-        middle: list[Stage] = []
-        if self.dice.chance(0.7):
-            middle, out = self.chain(shape, 1, place)
-            if out != shape:
-                middle = [Apply("conv", (str(shape[0]), "3"), {"pad": "half"})]
-        target = self.fresh("v")
-        self._let(found, values, Let(target, (pooled,), [*middle, back]), place.env)
-        return target
-
-    def _many(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
-        if place.blocks > 1:
-            raise OpError("E0402", "deep enough")
-        block = self.block(values[trunk], place, self.dice.one("record", "list"))
-        made = Many(self.fresh("r"), trunk, self.calling(block, place))
-        self._let(found, values, made, place.env)
-        names = made.names()
-        stages: list[Stage] = []
-        first = names[0]
-        for other in names[1:]:
-            if values[other] != values[first]:
-                stages = self._fit(values[other], first, values[first], "sum", place)
-            target = self.fresh("v")
-            fitted = self.fresh("f")
-            if stages:
-                self._let(found, values, Let(fitted, (other,), stages), place.env)
-                other = fitted
-            self._let(found, values, Let(target, (first, other), [], "sum"), place.env)
-            first, stages = target, []
-        return first
-
-    def _merge(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
-        if place.blocks > 1:
-            raise OpError("E0402", "deep enough")
-        x = values[trunk]
-        block = Block(self.fresh("Merge"), "one", [], inputs=("x", "z"))
-        self.fill(block, x, Place({}, blocks=place.blocks + 1))
-        self.blocks.append(block)
-        stages, out = self.chain(x, 1, place)
-        if out != x:
-            stages += self._fit(out, trunk, x, "sum", place)
-        other = self.fresh("b")
-        self._let(found, values, Let(other, (trunk,), stages), place.env)
-        target = self.fresh("v")
-        made = Merge(target, (trunk, other), self.calling(block, place))
-        self._let(found, values, made, place.env)
-        return target
-
-    def _shared(self, found: list[Statement], values: Values, trunk: str, place: Place) -> str:
-        """One module at two places."""
-        x = values[trunk]
-        if len(x) == 1 or place.depth:
-            raise OpError("E0402", "no second size")
-        stages: list[Stage] = [
-            Apply(
-                "conv",
-                (str(x[0]), self.dice.one("1", "3")),
-                {"pad": "half", "bias": self.dice.one("", "false")},
-            )
-        ]
-        stages = [s for s in stages if isinstance(s, Apply)]
-        stages[0].kwargs = {k: v for k, v in stages[0].kwargs.items() if v}  # type: ignore[attr-defined]
-        stages += [Apply(op) for op in self.dice.one([], ["relu"], ["batchnorm", "prelu"])]
-        whole: Stage = Group(stages) if len(stages) > 1 else stages[0]
-        share = Share(self.fresh("head"), whole)
-        found.append(share)
-        use = Use(share, x[0])
-        near, far, target = self.fresh("v"), self.fresh("v"), self.fresh("v")
-        self._let(found, values, Let(near, (trunk,), [use]), place.env)
-        self._let(
-            found,
-            values,
-            Let(far, (trunk,), [Apply("pool", ("2",), {"by": "avg"}), use]),
-            place.env,
-        )
-        back = [Apply("upsample", (), others=(("to", near, values[near]),))]
-        again = self.fresh("v")
-        self._let(found, values, Let(again, (far,), list(back)), place.env)
-        self._let(found, values, Let(target, (near, again), [], "sum"), place.env)
-        return target
 
     # ------------------------------------------------------------------ networks
 
@@ -587,4 +346,10 @@ class Writer:
         if variant:
             given = ", ".join(f"{p.name}={p.default}" for p in parameters[:1])
             text += f"\nnetwork Net = Base({given})\n"
-        return text
+        if not sides and self.dice.chance(0.15):
+            text = text.replace("network Net", "network Backbone")
+            text += (
+                f"\nnetwork Net {{\n  input photo{list(x)}\n  output photo -> body: Backbone\n}}\n"
+            )
+        default: str = self.dice.one("", "", *DEFAULTS)
+        return default + text
