@@ -57,8 +57,9 @@ CONVENTIONS = {
             "flops", "2 x MACs, as torch.utils.flop_counter has it", "GFLOPs", GIGA, factor=2
         ),
         Convention(
-            "all-flops", "2 x MACs and elementwise work", "GFLOPs", GIGA, factor=2,
-            elementwise=True,
+            "all-flops", "2 x MACs, and at inference 1 for each sum, product, quotient, comparison "
+            "and function value of a bias, norm, pool, fuse, interpolation or activation",
+            "GFLOPs", GIGA, factor=2, elementwise=True,
         ),
         Convention(
             "resnet", "He et al. 2015: multiply-accumulates, printed as FLOPs", "GMACs", GIGA,
@@ -92,11 +93,12 @@ CONVENTIONS = {
 class Conventions:
     """Counts of one graph in any convention."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, facts: FactTable | None = None) -> None:
         self.graph = graph
-        self._facts = FactTable(graph)
+        self._facts = facts or FactTable(graph)
         self._measures = Measures(graph, self._facts)
         self._known: dict[tuple[int, int, bool, bool], int] = {}
+        self._others: dict[tuple[int, int], dict[str, int]] = {}
 
     def counted(self, convention: Convention) -> Counted:
         """The network in a convention."""
@@ -111,6 +113,35 @@ class Conventions:
         per_mac = convention.factor
         work = operations if per_mac == 2 else operations // 2
         return Counted(convention, work, sums.params + sums.frozen)
+
+    def elementwise(self) -> dict[str, int]:
+        """Operations of an inference that are no multiply-accumulates, by operator; that of weight
+        layers are their biases. Most first."""
+        found = self._by_operator(len(self.graph.bodies) - 1, MAIN)
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def _by_operator(self, index: int, part: int) -> dict[str, int]:
+        found = self._others.get((index, part))
+        if found is not None:
+            return found
+        body, total = self.graph.bodies[index], dict[str, int]()
+        parts = self._measures.parts(index, part)
+        calls: dict[tuple[int, int], int] = {}
+        for node, fact, inside in zip(body.nodes, self._facts[index], parts, strict=True):
+            if inside == SKIP:
+                continue
+            if fact is None:
+                calls[node.body, inside] = calls.get((node.body, inside), 0) + 1
+                continue
+            shapes = [plain(body.values[v].shape) for v in node.inputs]
+            work = elementwise(fact.op, shapes, [plain(body.values[v].shape) for v in node.outputs])
+            if work:
+                total[fact.op.op] = total.get(fact.op.op, 0) + work
+        for (callee, inside), times in calls.items():
+            for name, work in self._by_operator(callee, inside).items():
+                total[name] = total.get(name, 0) + times * work
+        self._others[index, part] = total
+        return total
 
     def _operations(self, index: int, part: int, at_output: bool, with_others: bool) -> int:
         """Floating point operations of a part of a body."""

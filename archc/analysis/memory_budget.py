@@ -63,16 +63,16 @@ class Budget(NamedTuple):
         return _largest(device, self.inference(0), self.peak)
 
 
-def budget(graph: Graph, cuda: bool = False) -> Budget:
+def budget(graph: Graph, cuda: bool = False, facts: FactTable | None = None) -> Budget:
     """The budget of a network. `cuda`: what autograd saves is that of a GPU's kernels."""
-    facts = FactTable(graph)
+    facts = facts or FactTable(graph)
     measures = Measures(graph, facts)
     main = len(graph.bodies) - 1
     every, used = measures.counts(main, ALL), measures.counts(main, MAIN)
     return Budget(
         weights=SCALAR * (every.params + every.frozen + every.buffers),
         gradients=SCALAR * every.params,
-        saved=TrainingMemory(graph, cuda=cuda).saved(),
+        saved=TrainingMemory(graph, cuda=cuda, facts=facts).saved(),
         working=SCALAR * _working(graph, facts),
         peak=SCALAR * Memory(graph, facts, measures).peak(main),
         inference_weights=SCALAR * (used.params + used.frozen + used.buffers),

@@ -131,7 +131,7 @@ def _pooled(tape: Tape, op: Any, x: Tensor, shape: Sizes) -> list[Tensor]:
     """The pool itself keeps its input; a maximum, where it was, too."""
     strides = row_major(shape)
     if len(shape) == 3:
-        if x.grad or op.by != "max":
+        if x.grad or op.by != "max" or op.to is not None:
             strides = _as_image(x, shape)
     elif op.by == "max" or len(shape) == 4:
         strides = suggested(x, shape)

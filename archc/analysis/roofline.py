@@ -46,7 +46,14 @@ class Timed(NamedTuple):
 class Roofline:
     """Times of the layers of a network on a device, for a batch and a precision."""
 
-    def __init__(self, graph: Graph, device: Device, batch: int = 1, precision: str = "fp32"):
+    def __init__(
+        self,
+        graph: Graph,
+        device: Device,
+        batch: int = 1,
+        precision: str = "fp32",
+        facts: FactTable | None = None,
+    ) -> None:
         rate = device.rate(precision)
         if rate is None:
             raise ValueError(f"{device.name} has no {precision}")
@@ -55,7 +62,7 @@ class Roofline:
         self.batch = batch
         self.precision = precision
         self.rate = rate
-        self._facts = FactTable(graph)
+        self._facts = facts or FactTable(graph)
         self._measures = Measures(graph, self._facts)
         self._scalar = 2 if precision == "bf16" else 4
 

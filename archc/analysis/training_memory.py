@@ -58,12 +58,17 @@ class TrainingMemory:
     """
 
     def __init__(
-        self, graph: Graph, batch: int = _BATCH, cuda: bool = False, auxiliary: bool = True
+        self,
+        graph: Graph,
+        batch: int = _BATCH,
+        cuda: bool = False,
+        auxiliary: bool = True,
+        facts: FactTable | None = None,
     ) -> None:
         self.graph = graph
         self.batch = batch
         self.cuda = cuda
-        self.facts = FactTable(graph)
+        self.facts = facts or FactTable(graph)
         self.measures = Measures(graph, self.facts)
         self._part = ALL if auxiliary else MAIN
         self._known: dict[tuple[int, int, Given], _Result] = {}
@@ -112,9 +117,7 @@ class TrainingMemory:
             if fact is not None:
                 if node.role == "skip" and getattr(fact.op, "by", "") == "sum":
                     xs.reverse()  # the emitter writes body + shortcut, and the first lays out
-                ys = _applied(
-                    tape, fact.op, xs, [plain(body.values[v].shape) for v in node.outputs]
-                )
+                ys = applied(tape, fact.op, xs, [plain(body.values[v].shape) for v in node.outputs])
             else:
                 ys, inside = self._call(tape, node.body, parts[n], xs)
                 fixed += inside[0]
@@ -147,7 +150,7 @@ def saved_bytes(graph: Graph, batch: int) -> int:
     return TrainingMemory(graph, batch).saved().of(batch)
 
 
-def _applied(tape: Tape, op: Op, xs: list[Tensor], shapes: list[Sizes]) -> list[Tensor]:
+def applied(tape: Tape, op: Op, xs: list[Tensor], shapes: list[Sizes]) -> list[Tensor]:
     rule: Rule = RULES.get(op.op) or WINDOWS.get(op.op) or unknown
     return rule(tape, op, xs, shapes)
 

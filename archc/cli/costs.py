@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..analysis.cells import clean, commas
 from ..analysis.conventions import CONVENTIONS, Convention, Conventions, Counted
 from ..analysis.devices import DEVICES, Device
+from ..analysis.facts import FactTable
 from ..analysis.memory_budget import LEFT, Budget, budget
 from ..analysis.roofline import Roofline, Timed
 from ..graph import Graph
@@ -57,14 +58,18 @@ class Costs:
 
     def __init__(self, graph: Graph, ask: Asked) -> None:
         self.ask = ask
-        self.counted = [Conventions(graph).counted(one) for one in ask.conventions]
+        facts = FactTable(graph)
+        conventions = Conventions(graph, facts)
+        self.counted = [conventions.counted(one) for one in ask.conventions]
+        whole = any(one.elementwise for one in ask.conventions)
+        self.elementwise = conventions.elementwise() if whole else {}
         device = ask.device
         cuda = device is not None and device.cuda
-        self.budget: Budget | None = budget(graph, cuda) if ask.memory else None
+        self.budget: Budget | None = budget(graph, cuda, facts) if ask.memory else None
         self.roofline: Roofline | None = None
         self.layers: list[Timed] = []
         if device is not None:
-            self.roofline = Roofline(graph, device, ask.batch, ask.precision)
+            self.roofline = Roofline(graph, device, ask.batch, ask.precision, facts)
             self.layers = list(self.roofline.layers())
 
     @property
@@ -79,6 +84,9 @@ class Costs:
 def facts(costs: Costs) -> list[tuple[str, str]]:
     """Names and sentences, one of each a line."""
     found = [(f"as {one.convention.name}", _counted(one)) for one in costs.counted]
+    if costs.elementwise:
+        said = ", ".join(f"{name} {rounded(work)}" for name, work in costs.elementwise.items())
+        found.append(("elementwise", f"{rounded(sum(costs.elementwise.values()))}: {said}"))
     if costs.budget is not None:
         found += _memory(costs.budget, costs.ask)
     if costs.roofline is not None:
