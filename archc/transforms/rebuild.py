@@ -1,7 +1,8 @@
 """Makes a graph anew, node by node, with some operators replaced and some left out.
 
 Bodies are worked out per input shapes, as in elaboration: where a layer's result gets another
-shape, the blocks after it are made anew for it. Positions in sequences close up over what is left out.
+shape, the blocks after it are made anew for it. Positions in sequences close up over what is left
+out.
 """
 
 from __future__ import annotations

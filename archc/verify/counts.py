@@ -34,7 +34,7 @@ class Seen:
             if not weighty(found):
                 return None
             self.units += sum(t[0].numel() for t in made)
-            return marked(result)
+            return marked(made[0])
 
         with quiet(), watched(module, see), FlopCounterMode(display=False) as counter:
             outputs = tensors(module(*xs))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..analysis import Report
 from ..analysis.axis import Axis
+from ..analysis.measures import MAIN, SKIP
 from ..graph import Graph
 from ..train.build import instantiate
 from . import Proof
@@ -61,7 +62,7 @@ def prove_fields(graph: Graph, report: Report, source: str) -> list[Proof]:
     batch = 2 if _needs_two(graph) else 1
     xs = [torch.rand(batch, *shape, dtype=torch.float64) + 0.1 for shape in shapes]
     xs[first].requires_grad_(True)
-    spots = _run(graph, module, xs)
+    spots = _run(graph, report, module, xs)
     main, walker = report.walker.main_place(), report.walker
     exact, wraps = not selective(graph), _wraps(graph)
     proofs = []
@@ -103,10 +104,10 @@ def selective(graph: Graph) -> bool:
     return False
 
 
-def _run(graph: Graph, module: nn.Module, xs: list[Tensor]) -> list[Spot]:
+def _run(graph: Graph, report: Report, module: nn.Module, xs: list[Tensor]) -> list[Spot]:
     """One inference: the values that were chosen, first to last."""
     paths = {path for path, _ in module.named_modules()}
-    places = {path: v for path, v in _places(graph).items() if path in paths}
+    places = {path: v for path, v in _places(graph, report).items() if path in paths}
     step = -(-len(places) // MOST) if places else 1
     # counted from the end: the last layers see most
     chosen = dict(list(places.items())[::-1][::step][::-1])
@@ -127,10 +128,16 @@ def _run(graph: Graph, module: nn.Module, xs: list[Tensor]) -> list[Spot]:
     return spots
 
 
-def _places(graph: Graph) -> dict[str, int]:
-    """Values of the network's body that leave a labelled layer, call or group, and have axes."""
+def _places(graph: Graph, report: Report) -> dict[str, int]:
+    """Values of the network's body that leave a layer, call or labelled group at inference, and
+    have axes."""
     body = graph.main
-    found = {n.name: n.outputs[0] for n in body.nodes if len(n.outputs) == 1 and not n.module}
+    parts = report.walker.measures.parts(len(graph.bodies) - 1, MAIN)
+    found = {
+        node.name: node.outputs[0]
+        for node, part in zip(body.nodes, parts, strict=True)
+        if part != SKIP and len(node.outputs) == 1 and not node.module
+    }
     for scope in body.scopes:
         if scope.labelled and scope.path and isinstance(scope.output, int):
             found[scope.path] = scope.output

@@ -32,11 +32,12 @@ def ends(graph: Graph, training: bool) -> list[int]:
 
 
 def tensors(result: Any) -> list[Tensor]:
-    """The outputs of a module, lists taken apart."""
+    """The tensors that a module gives, lists taken apart; what else it gives (sizes) is left out."""
     if isinstance(result, Tensor):
         return [result]
-    parts = result.values() if isinstance(result, dict) else result
-    return [tensor for part in parts for tensor in tensors(part)]
+    if not isinstance(result, (tuple, list)):
+        return []
+    return [tensor for part in result for tensor in tensors(part)]
 
 
 def plain(shape: Shape) -> Shape:

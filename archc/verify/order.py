@@ -1,10 +1,11 @@
 """Every layer in its turn: the shapes that PyTorch's own operations give, in the order in which
-they run, against the values of the graph. Layers that are functions in the emitted code have no module
-that could be watched; their operations are seen here all the same.
+they run, against the values of the graph. Layers that are functions in the emitted code have no
+module that could be watched; their operations are seen here all the same.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import torch
@@ -17,15 +18,18 @@ from .modules import plain, walk
 SILENT = frozenset({"identity", "dropout", "drop_path"})
 """Layers that do nothing at inference: there is no operation to be seen."""
 
-KINDS: dict[str, tuple[str, ...]] = {
-    "conv": ("convolution",),
-    "conv_transpose": ("convolution",),
-    "batchnorm": ("batch_norm",),
-    "relu": ("relu",),
-    "sigmoid": ("sigmoid",),
-    "tanh": ("tanh",),
+KINDS: dict[str, str] = {
+    "conv": "convolution",
+    "conv_transpose": "convolution",
+    "batchnorm": "batch_norm",
+    "instancenorm": "batch_norm",
+    "relu": "relu.default",
+    "sigmoid": "sigmoid.default",
+    "tanh": "tanh.default",
+    "scaled_tanh": "tanh.default",
 }
-"""Operations, by parts of their names, that may be the last of a layer; any for the others."""
+"""What the operation of a layer has in its name. There must be as many as there are such layers;
+those of the others may be anything."""
 
 
 class Step(NamedTuple):
@@ -61,10 +65,11 @@ def steps(module: torch.nn.Module, xs: list[Tensor]) -> list[Step]:
 
 
 def in_order(graph: Graph, parts: list[bool], seen: list[Step]) -> tuple[int, str]:
-    """How many layers of the graph were found, one after another, among the operations; and the
-    first that was not. `parts`: by node of the network's body, does it run at inference?"""
+    """How many layers of the graph were found, one after another, among the operations; and what
+    was not, or not as often. `parts`: by node of the network's body, does it run at inference?"""
     at = found = 0
     skipping = ""
+    due: Counter[str] = Counter()
     for path, index, n in walk(graph):
         body = graph.bodies[index]
         if index == len(graph.bodies) - 1:
@@ -73,19 +78,26 @@ def in_order(graph: Graph, parts: list[bool], seen: list[Step]) -> tuple[int, st
         if skipping or node.op < 0 or _silent(graph, index, n):
             continue
         shape = plain(body.values[node.outputs[0]].shape)
-        kinds = KINDS.get(graph.ops[node.op].op)
-        while at < len(seen) and not _is(seen[at], shape, kinds):
+        kind = KINDS.get(graph.ops[node.op].op, "")
+        due[kind] += 1
+        while at < len(seen) and not (
+            shape in seen[at].shapes and (not kind or _named(seen[at].name, kind))
+        ):
             at += 1
         if at == len(seen):
             return found, f"{path or node.name}: no operation gives {list(shape)} in its turn"
         found += 1
         at += 1
+    for kind in dict.fromkeys(KINDS.values()):
+        times = sum(_named(step.name, kind) for step in seen)
+        if times != due[kind]:
+            return found, f"{due[kind]} times {kind.partition('.')[0]}, in PyTorch {times}"
     return found, ""
 
 
-def _is(step: Step, shape: Shape, kinds: tuple[str, ...] | None) -> bool:
-    named = kinds is None or any(kind in step.name for kind in kinds)
-    return named and shape in step.shapes
+def _named(name: str, kind: str) -> bool:
+    """`relu.default` is no `leaky_relu.default`."""
+    return name == kind or ("." not in kind and kind in name)
 
 
 def _silent(graph: Graph, index: int, n: int) -> bool:
