@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -172,6 +173,8 @@ class ClassBuilder:
         entries = fields.entries(self._init_test)
         stored = []
         for name in self.kept:
+            if not re.search(rf"\bself\.{self._field(name)}\b", "\n".join(text)):
+                continue  # a loop that was to count turned out to need no number
             self.solver.used.setdefault(name)
             stored.append(Entry(f"self.{self._field(name)} = ", Raw(name)))
         made = lines([*stored, *entries])

@@ -90,10 +90,11 @@ class Fields:
     def access(self, path: str) -> Expr:
         """How a forward reaches the module at a path."""
         first, *rest = path.split(".")
-        if is_attribute(first):
-            text = f"self.{first}"
-        else:
-            text = f"self.get_submodule({_quoted(first)})"
+        if not is_attribute(first):
+            for part in (first, *rest):
+                child_key(part)
+            return Raw(f'self.get_submodule("{path}")')
+        text = f"self.{first}"
         at = self.root.children[first]
         for part in rest:
             text += f"[{part}]" if is_listed(at) else f"[{_quoted(part)}]"
@@ -137,10 +138,15 @@ def _statements(
     test = "" if slot.value is None or all(slot.present) else condition(slot.present)
     if not is_attribute(name):
         made = value if not (test and slot.optional) else _either(value, test)
-        if slot.setup:
+        short = len(flat(made)) + len(name) < 60
+        if slot.setup or (test and slot.optional and not short):
             local = _local(variable(f"layer_{re.sub(r'[^A-Za-z0-9_]', '_', name)}"), taken)
-            entries.append(Entry(f"{local.text} = ", made))
-            entries += [Entry("", fill(part, (), local)) for part in slot.setup]
+            under = ""
+            if test and slot.optional:
+                entries.append(Entry(f"{local.text}: nn.Module = ", IDENTITY))
+                under = test
+            entries.append(Entry(f"{local.text} = ", value, under))
+            entries += [Entry("", fill(part, (), local), under) for part in slot.setup]
             made = local
         call = Apply("self.add_module", (Lit(child_key(name)), made))
         return [*entries, Entry("", call, "" if slot.optional else test)]

@@ -99,7 +99,9 @@ class Printer:
     ) -> list[str]:
         """A line that is too long: broken if that reads well, otherwise split into several."""
         join = _is_join(value)
-        if join:
+        # A formatter breaks a sum of two within its last operand, which nobody would read.
+        pair = isinstance(value, Infix) and len(value.args) == 2
+        if join and not (pair and any(s not in self.split for s in stmt.inlined)):
             made = layout(value, indent, prefix)
             short = len(made) == 3 or not (isinstance(value, Apply) and value.func == "torch.cat")
             if short and len(made[-1] + shape) <= WIDTH:

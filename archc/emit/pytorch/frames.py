@@ -6,6 +6,7 @@ One idiom (convolution, norm, activation) makes one statement.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from .code import Apply, Arg, Attr, Expr, Gen, Infix, Item, Lit, Raw, Seq, Use
@@ -14,6 +15,7 @@ from .merge import Key, Merged, Phi, Program, Ref, RefTree, Rolled, Val
 from .reads import PHI, Reads, vals
 from .statements import Header, Inlined, Stmt, Test
 from .templates import Mismatch, fill, replace
+from .zipped import side_by_side
 
 _LIGHT = {"norm", "activation", "regularize"}
 _DEPTH = 3
@@ -113,6 +115,8 @@ class Frame(Reads):
             return
         parts = [self._argument(tree, where) for tree in merged.takes]
         value = self._gathered(fill(self.calls[n], [p.expr for p in parts], Raw("")))
+        if isinstance(value, Apply) and value.func == "sum" and isinstance(value.args[0], Gen):
+            value = Apply("sum", (dataclasses.replace(value.args[0], brackets="()"),))
         inlined = [s for p in parts for s in p.steps]
         depth = 1 + max((p.depth for p in parts), default=0)
         light = self._is_light(n) and all(p.light for p in parts)
@@ -247,7 +251,11 @@ class Frame(Reads):
         self.stmts.pop()  # the loop's head
         first = self.stmts[-1]
         assert isinstance(append.value, Apply)
-        first.value = Gen(append.value.args[0], header.variable, header.over, "[]")
+        item = append.value.args[0]
+        given = self.loops[n][0].inputs.items()
+        lists = [e.on for k, e in given if k in header.lists and isinstance(e, Item)]
+        made = side_by_side(item, header, lists, self._words())
+        first.value = made or Gen(item, header.variable, header.over, "[]")
         first.name = ""
         first.inlined = append.inlined
         users = self.uses.get((n, 0), [])
@@ -257,6 +265,10 @@ class Frame(Reads):
                 self.stmts.pop()
                 steps = [(self.number, n), *first.inlined]
                 self.pending[(n, 0)] = Inlined(first.value, steps, 1, False)
+
+    def _words(self) -> set[str]:
+        """What the source calls values: no name for a variable of a comprehension."""
+        return {value.name for unit in self.program.units for value in unit.values if value.name}
 
     def _element(self, inner: Frame, k: int, row: list[Ref], header: Header) -> None:
         """An input that is the next element of a list."""

@@ -93,6 +93,15 @@ class Program:
     steps: list[Merged]
     outputs: list[End]
 
+    def length(self, element: Val, column: int) -> int:
+        """Of the list that a value is an element of; 0 where it is of none."""
+        if element.step < 0:
+            tree = self.units[column].inputs[element.result].value
+        else:
+            step = self.steps[element.step].steps[column]
+            tree = 0 if step is None else step.gives[element.result]
+        return len(tree) if isinstance(tree, list) else 0
+
 
 def merge(units: Sequence[Unit], unrolled: set[int] | None = None, paths: bool = True) -> Program:
     """Align units step by step; Mismatch where they do not fit on one another.

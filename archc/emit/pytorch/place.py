@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .code import Apply, Expr, Gen, Raw, flat
+from .code import Apply, Attr, Expr, Gen, Raw, flat
 from .errors import EmitError
 from .fields import Fields, Generated, Slot, is_listed
 from .frames import Frame
@@ -17,6 +17,7 @@ from .names import IDENTIFIER, is_attribute, snake, variable
 from .solve import ABSENT, names_in
 from .statements import Header
 from .templates import Hoist, Mismatch, constructor, replace
+from .zipped import mentions
 
 if TYPE_CHECKING:
     from .build import ClassBuilder
@@ -41,7 +42,7 @@ class Placer:
         frame = Frame(number, program, self.split, lambda row: builder.test(level, row), main)
         for n, merged in enumerate(program.steps):
             if merged.rolled is not None:
-                frame.loops[n] = self._loop(merged.rolled, level)
+                frame.loops[n] = self._loop(merged.rolled, level, program)
             elif merged.first.is_function and not merged.optional:
                 made = builder.function(merged.steps, level, merged.listed)
                 frame.function(n, builder.stored(made))
@@ -72,7 +73,7 @@ class Placer:
 
     # ------------------------------------------------------------------ loops
 
-    def _loop(self, rolled: Rolled, level: Level) -> tuple[Frame, Header]:
+    def _loop(self, rolled: Rolled, level: Level, outer: Program) -> tuple[Frame, Header]:
         plan = rolled.plan
         builder = self.builder
         name = self._variable(plan.site, level)
@@ -94,6 +95,8 @@ class Placer:
         for k, ref in enumerate(rolled.taken):
             if isinstance(ref, list):
                 header.indices[k] = self._index(ref, inner)
+        if not turned:
+            header.lists = {k for k in header.indices if _is_whole(rolled, k, outer)}
         frame = self.frame(rolled.program, inner, False)
         self.after.append(lambda: self._simplify(frame, header, solver, ends))
         return frame, header
@@ -207,10 +210,35 @@ class Placer:
             )
         solver = level.solver
         while isinstance(solver, LoopSolver):
-            over = self._range(solver, level.site)
-            made = Apply("nn.ModuleList", (Gen(made, solver.variable, over, "()"),))
+            gen = self._counted(made, solver, level.site)
+            made = Apply("nn.ModuleList", (gen,))
             solver = solver.outer
         self.fields.put(name, Slot(made, (True,) * len(self.builder.units)))
+
+    def _counted(self, item: Expr, solver: LoopSolver, site: int) -> Gen:
+        """An item for each number of a loop, or for each element of the list that it runs over."""
+        over = self._range(solver, site)
+        name = solver.variable
+        text = flat(over)
+        of = text.removeprefix("range(len(").removesuffix("))")
+        if text == f"range(len({of}))":
+            element = self._element_name(of, solver)
+
+            def swap(part: Expr) -> Expr | None:
+                if isinstance(part, Raw):
+                    return Raw(part.text.replace(f"{of}[{name}]", element))
+                return None
+
+            made = replace(item, swap)
+            if not mentions(made, name):
+                return Gen(made, element, Raw(of), "()")
+        return Gen(item, name if mentions(item, name) else "_", over, "()")
+
+    def _element_name(self, of: str, solver: LoopSolver) -> str:
+        name = variable(of[:-1] if of.endswith("s") and len(of) > 2 else f"one_of_{of}")
+        while name in solver.known:
+            name += "_"
+        return name
 
     def _range(self, solver: LoopSolver, site: int) -> Expr:
         counts = [solver.columns.count(k) for k in range(solver.outer.width)]
@@ -254,8 +282,39 @@ class Placer:
 
     def _simplify(self, frame: Frame, header: Header, solver: LoopSolver, ends: list[int]) -> None:
         """`for layer in self.layers` where the variable does nothing but number the layers."""
-        if not self._without_variable(frame, header, solver, ends):
-            header.over = self.builder.stored(header.over)
+        if self._without_variable(frame, header, solver, ends):
+            return
+        header.over = self.builder.stored(header.over)
+        if "reversed" in str(header.over):
+            return
+        number = f"[{header.variable}]"
+        for call in frame.calls.values():
+            if isinstance(call, Apply) and isinstance(call.func, Raw):
+                self._note_modules(header, call.func, ends)
+        for _, inner in frame.loops.values():
+            for over in inner.modules.values():
+                # a list of lists: the inner ones are what is run over
+                if isinstance(over, Apply) and isinstance(over.func, Attr):
+                    row = over.func.on
+                    if isinstance(row, Raw) and row.text.endswith(number):
+                        header.modules[row.text] = Raw(row.text.removesuffix(number))
+
+    def _note_modules(self, header: Header, access: Raw, ends: list[int]) -> None:
+        """Note what gives the modules of a loop one by one."""
+        over = self._iterable(access, header.variable, ends)
+        own = access.text.removesuffix(f"[{header.variable}]")
+        outer = own.removeprefix("self.").partition("[")[0]
+        if over is not None:
+            header.modules[access.text] = over
+        elif own != access.text and own.count("[") == 1:
+            slot = self.fields.root.children.get(outer)
+            if (
+                slot is not None
+                and slot.value is not None
+                and not mentions(Raw(own), header.variable)
+            ):
+                # a Module to type checkers, which has no length, but children
+                header.modules[access.text] = Apply(Attr(Raw(own), "children"))
 
     def _without_variable(
         self, frame: Frame, header: Header, solver: LoopSolver, ends: list[int]
@@ -263,7 +322,7 @@ class Placer:
         name = header.variable
         if any(not all(m.present) for m in frame.program.steps) or frame.loops:
             return False
-        using = [n for n, call in frame.calls.items() if _mentions(call, name)]
+        using = [n for n, call in frame.calls.items() if mentions(call, name)]
         if len(using) != 1 or any(name in names_in(t) for t in header.indices.values()):
             return False
         call = frame.calls[using[0]]
@@ -292,17 +351,14 @@ class Placer:
         return None
 
 
-def _mentions(e: Expr, name: str) -> bool:
-    """Does an expression use a variable?"""
-    found: list[bool] = []
-
-    def look(part: Expr) -> Expr | None:
-        if isinstance(part, Raw):
-            texts = (
-                re.findall(r"\{([^}]*)\}", part.text) if part.text.startswith('f"') else [part.text]
-            )
-            found.extend(name in names_in(text) or f"[{name}]" in text for text in texts)
-        return None
-
-    replace(e, look)
-    return any(found)
+def _is_whole(rolled: Rolled, k: int, outer: Program) -> bool:
+    """Does a loop take the elements of a list from the first to the last, one in each iteration?"""
+    row = rolled.taken[k]
+    for (column, t), ref in zip(
+        rolled.plan.pairs, row if isinstance(row, list) else (), strict=True
+    ):
+        if not isinstance(ref, Val) or ref.path != (t,):
+            return False
+        if outer.length(ref, column) != rolled.plan.counts[column]:
+            return False
+    return isinstance(row, list)

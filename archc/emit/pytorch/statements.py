@@ -60,3 +60,7 @@ class Header:
     variable: str
     over: Expr
     indices: dict[int, str]
+    modules: dict[str, Expr] = field(default_factory=dict)
+    """What may be run over instead of numbers, by the text of the module that a number gives."""
+    lists: set[int] = field(default_factory=set)
+    """Inputs that are elements of a list with one for each iteration, in order."""
