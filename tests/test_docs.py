@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from archc.diagnostics.terminal import render
 from archc.driver import compile_spec
 from archc.source import Source
 
@@ -63,3 +64,16 @@ def test_the_gallery_is_as_generated() -> None:
     specs = {path.stem for path in (ROOT / "specs").glob("*.arch")}
     shown = {path.stem for path in (ROOT / "docs" / "images" / "systems").glob("*.svg")}
     assert specs == shown
+
+
+def test_the_screen_in_the_readme_is_what_check_prints() -> None:
+    text = (
+        "network Unequal { input image[3, 32, 32]\n"
+        "  x = image -> conv(32, 3, pad=half)\n"
+        "  a = x -> conv(32, 3, stride=2, pad=1)\n"
+        "  output fuse(a, x, by=sum)\n"
+        "}\n"
+    )
+    state = compile_spec("-", source=Source("unequal.arch", text))
+    screen = render(list(state.diagnostics), color=False, width=100)
+    assert screen.split("\n\n1 error")[0].strip() in PAGES[0].read_text(encoding="utf-8")
