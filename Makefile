@@ -35,11 +35,22 @@ demo: $(READY) ## check, build, draw and train LeNet-5 on real images
 	@echo "  $(DEMO)/run/curve.png        how training went"
 	@echo "  $(DEMO)/run/best.safetensors the trained weights"
 
-test: $(READY) ## run the tests
+test: $(READY) peers ## run the tests
 	$(ONE) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(READY) ## run the tests that take long: every network at other sizes, type checks
 	$(ONE) $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+# torchvision is no part of archc: its networks are what emitted ones are held against. Without its
+# dependencies, so that it brings no torch of its own; tests that need it skip where it is absent.
+peers: $(READY) ## install what the tests compare with, if it can be had
+	-@$(BIN)/python -c 'import importlib.metadata as m; m.version("torchvision")' 2> /dev/null \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0 \
+	  || echo "torchvision could not be installed: tests of its checkpoints will skip"
+
+verify-all: $(READY) peers ## prove all of specs/ against PyTorch, every network (an hour)
+	$(ONE) $(BIN)/archc verify specs/*.arch
+	$(ONE) ARCHC_ALL=1 $(BIN)/python -m pytest -q tests/test_checkpoints.py tests/test_verify.py
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check

@@ -49,6 +49,11 @@ def _check(commands: Any) -> None:
         "--format", choices=FORMATS, default="table", help="how to print (default: table)"
     )
     p.add_argument("--unfold", action="store_true", help="show the layers inside of blocks")
+    p.add_argument(
+        "--symbolic",
+        action="store_true",
+        help="free sizes: shapes as expressions, params and MACs as closed forms",
+    )
     p.add_argument("--deny-warnings", action="store_true", help="warnings fail the check, too")
     _costs(p)
     _color(p)

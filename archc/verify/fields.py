@@ -133,14 +133,12 @@ def _places(graph: Graph, report: Report) -> dict[str, int]:
     have axes."""
     body = graph.main
     parts = report.walker.measures.parts(len(graph.bodies) - 1, MAIN)
-    found = {
-        node.name: node.outputs[0]
-        for node, part in zip(body.nodes, parts, strict=True)
-        if part != SKIP and len(node.outputs) == 1 and not node.module
-    }
+    found = {n.name: n.outputs[0] for n in body.nodes if len(n.outputs) == 1 and not n.module}
     for scope in body.scopes:
         if scope.labelled and scope.path and isinstance(scope.output, int):
             found[scope.path] = scope.output
+    made = {path: body.values[v].node for path, v in found.items()}
+    found = {path: v for path, v in found.items() if made[path] < 0 or parts[made[path]] != SKIP}
     spatial = {p: v for p, v in found.items() if len(body.values[v].shape) > 1}
     return dict(sorted(spatial.items(), key=lambda item: item[1]))
 

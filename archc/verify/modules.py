@@ -32,7 +32,7 @@ def ends(graph: Graph, training: bool) -> list[int]:
 
 
 def tensors(result: Any) -> list[Tensor]:
-    """The tensors that a module gives, lists taken apart; what else it gives (sizes) is left out."""
+    """The tensors that a module gives, lists taken apart; sizes among them are left out."""
     if isinstance(result, Tensor):
         return [result]
     if not isinstance(result, (tuple, list)):

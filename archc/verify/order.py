@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..graph import Graph, Shape
+from ..ops import Op
 from .modules import plain, walk
 
 SILENT = frozenset({"identity", "dropout", "drop_path"})
@@ -30,6 +31,15 @@ KINDS: dict[str, str] = {
 }
 """What the operation of a layer has in its name. There must be as many as there are such layers;
 those of the others may be anything."""
+
+
+JOINS = {"sum": "add.Tensor", "concat": "cat.default"}
+"""The operation of a `fuse`, by how it joins."""
+PLAIN = frozenset(
+    ["conv", "conv_transpose", "linear", "batchnorm", "relu", "relu6", "sigmoid", "tanh", "silu"]
+    + ["gelu", "pool", "upsample", "flatten", "fuse", "dropout", "drop_path", "identity"]
+)
+"""Layers of which none adds or joins by itself; among these, joins are counted."""
 
 
 class Step(NamedTuple):
@@ -52,7 +62,10 @@ class Steps(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **(kwargs or {}))
         parts = result if isinstance(result, (tuple, list)) else [result]
         shapes = tuple(tuple(t.shape[1:]) for t in parts if isinstance(t, Tensor))
-        self.seen.append(Step(func.__name__, shapes))
+        name = func.__name__
+        if name == "add.Tensor" and not all(isinstance(a, Tensor) for a in args):
+            name = "add.Scalar"  # where a sum begins: 0 + x
+        self.seen.append(Step(name, shapes))
         return result
 
 
@@ -80,6 +93,7 @@ def in_order(graph: Graph, parts: list[bool], seen: list[Step]) -> tuple[int, st
         shape = plain(body.values[node.outputs[0]].shape)
         kind = KINDS.get(graph.ops[node.op].op, "")
         due[kind] += 1
+        due.update(_joins(graph.ops[node.op], len(node.inputs)))
         while at < len(seen) and not (
             shape in seen[at].shapes and (not kind or _named(seen[at].name, kind))
         ):
@@ -88,11 +102,29 @@ def in_order(graph: Graph, parts: list[bool], seen: list[Step]) -> tuple[int, st
             return found, f"{path or node.name}: no operation gives {list(shape)} in its turn"
         found += 1
         at += 1
-    for kind in dict.fromkeys(KINDS.values()):
+    counted = dict.fromkeys(KINDS.values())
+    if all(_is_plain(op) for op in graph.ops):
+        counted |= dict.fromkeys(JOINS.values())
+    for kind in counted:
         times = sum(_named(step.name, kind) for step in seen)
         if times != due[kind]:
             return found, f"{due[kind]} times {kind.partition('.')[0]}, in PyTorch {times}"
     return found, ""
+
+
+def _joins(op: Op, values: int) -> dict[str, int]:
+    """The operations that a `fuse` takes, by name."""
+    by = getattr(op, "by", "") if op.op == "fuse" else ""
+    if by == "sum":
+        return {"add.Tensor": values - 1}
+    return {"cat.default": 1} if by == "concat" else {}
+
+
+def _is_plain(op: Op) -> bool:
+    """It neither adds nor concatenates, or is a `fuse` that does so in the usual way."""
+    if getattr(op, "pad", None) == "same" or getattr(op, "pad_mode", "zeros") != "zeros":
+        return False
+    return op.op in PLAIN and (op.op != "fuse" or getattr(op, "by", "") in JOINS)
 
 
 def _named(name: str, kind: str) -> bool:
