@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 
 from ..source import Source, Span
+
+
+_DIRECTIVE = re.compile(r"allow\s+W\d")
+"""A line that speaks to archc: it silences a warning, and documents nothing."""
 
 
 class Docs:
@@ -37,7 +42,8 @@ class Docs:
             self._close(lines, first, last)
 
     def _close(self, lines: list[str], first: int, last: int) -> None:
-        self.blocks[last] = "\n".join(lines).strip("\n")
+        said = [line for line in lines if not _DIRECTIVE.match(line)]
+        self.blocks[last] = "\n".join(said).strip("\n")
         self._firsts.append((first, last))
 
     def above(self, offset: int) -> str:
