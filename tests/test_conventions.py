@@ -205,3 +205,9 @@ def test_a_device_that_cannot(capsys: pytest.CaptureFixture[str]) -> None:
     given = ["check", str(SPECS / "lenet5.arch"), "--device", "v100", "--precision", "tf32"]
     assert main(given) == 2
     assert "v100 has no tf32; it has fp32, bf16" in capsys.readouterr().err
+
+
+def test_the_page_names_all() -> None:
+    page = (SPECS.parent / "docs" / "figures.md").read_text(encoding="utf-8")
+    for name in (*arguments.CONVENTIONS, *arguments.DEVICES):
+        assert f"| `{name}`" in page

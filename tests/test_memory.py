@@ -14,6 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from archc.analysis.devices import DEVICES, PRECISIONS
 from archc.analysis.memory_budget import OPTIMIZERS, budget, usable
@@ -36,6 +38,7 @@ from archc.graph import Graph
 from archc.ops import operator
 from archc.source import Source
 from tests.support.against_torch import inputs_for, module_of
+from tests.support.against_torch import tensors as tensors_of
 from tests.support.op_cases import CASES
 from tests.support.random_nets import random_net
 from tests.support.torch_ops import Running, inputs
@@ -292,6 +295,64 @@ def test_the_largest_batch_is_the_last_that_fits(device: Any, optimizer: str) ->
     room = usable(device)
     assert found.training(most, optimizer) <= room < found.training(most + 1, optimizer)
     assert found.inference(served) <= room < found.inference(served + 1)
+
+
+class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The most bytes of tensors that are alive at one time."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
+        self.most = 0
+        for t in (*module.parameters(), *module.buffers()):
+            self.note(t)
+
+    def note(self, t: torch.Tensor) -> None:
+        storage = t.untyped_storage()
+        held = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+        self.alive[storage._cdata] = (held, storage.nbytes())
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for key in [k for k, (held, _) in self.alive.items() if held.expired()]:  # type: ignore[no-untyped-call]
+            del self.alive[key]
+        result = func(*args, **(kwargs or {}))
+        for t in result if isinstance(result, (tuple, list)) else [result]:
+            if isinstance(t, torch.Tensor):
+                self.note(t)
+        self.most = max(self.most, sum(size for _, size in self.alive.values()))
+        return result
+
+
+TRAINED = [
+    ("resnet", "ResNet18", "sgd"),
+    ("vgg", "VGG16", "momentum"),
+    ("unet", "UNetAnySize", "sgd"),
+    ("googlenet", "GoogLeNet", "adam"),
+    ("densenet", "DenseNet121", "momentum"),
+]
+
+
+@pytest.mark.parametrize(("spec", "network", "optimizer"), TRAINED)
+def test_training_takes_about_so_much(spec: str, network: str, optimizer: str) -> None:
+    """Two steps of training: what is alive at the peak is no more than the budget, and not much
+    less (not all gradients of parameters are there while activations are)."""
+    made = compiled(spec, network)
+    with torch.device("meta"):
+        module = module_for(made, network)
+        steps: dict[str, Any] = {
+            "sgd": torch.optim.SGD(module.parameters(), 0.1, foreach=False),
+            "momentum": torch.optim.SGD(module.parameters(), 0.1, momentum=0.9, foreach=False),
+            "adam": torch.optim.Adam(module.parameters(), foreach=False),
+        }
+        with Live(module) as live:
+            for _ in range(2):
+                ys = tensors_of(module(*inputs_for(made.graph, 8)))
+                torch.stack([y.sum() for y in ys]).sum().backward()
+                steps[optimizer].step()
+                steps[optimizer].zero_grad()
+                del ys
+    found = budget(made.graph).training(8, optimizer)
+    assert live.most <= found <= 1.3 * live.most
 
 
 def test_what_is_too_large_has_no_batch() -> None:
