@@ -10,7 +10,7 @@ DEMO   := out/demo
 ONE    := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint golden gallery fuzz random bench clean
+.PHONY: help setup peers demo test test-slow verify-all lint golden gallery fuzz random bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -48,7 +48,7 @@ peers: $(READY) ## install what the tests compare with, if it can be had
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0 \
 	  || echo "torchvision could not be installed: tests of its checkpoints will skip"
 
-verify-all: $(READY) peers ## prove all of specs/ against PyTorch, every network (an hour)
+verify-all: $(READY) peers ## prove all of specs/ against PyTorch, every network; takes long
 	$(ONE) $(BIN)/archc verify specs/*.arch
 	$(ONE) ARCHC_ALL=1 $(BIN)/python -m pytest -q tests/test_checkpoints.py tests/test_verify.py
 
