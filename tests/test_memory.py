@@ -347,7 +347,7 @@ def test_training_takes_about_so_much(spec: str, network: str, optimizer: str) -
         with Live(module) as live:
             for _ in range(2):
                 ys = tensors_of(module(*inputs_for(made.graph, 8)))
-                torch.stack([y.sum() for y in ys]).sum().backward()
+                torch.stack([y.sum() for y in ys]).sum().backward()  # type: ignore[no-untyped-call]
                 steps[optimizer].step()
                 steps[optimizer].zero_grad()
                 del ys
