@@ -29,7 +29,9 @@ class Browser:
     def __init__(self, width: int = 1400, height: int = 900) -> None:
         program = executable()
         assert program is not None
-        self._home = tempfile.TemporaryDirectory(prefix="archc-browser-", ignore_cleanup_errors=True)
+        self._home = tempfile.TemporaryDirectory(
+            prefix="archc-browser-", ignore_cleanup_errors=True
+        )
         inward, self._write = os.pipe()
         self._read, outward = os.pipe()
         self._process = subprocess.Popen(

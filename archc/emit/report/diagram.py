@@ -12,24 +12,23 @@ from .html import Html, tag
 
 SVG = "http://www.w3.org/2000/svg"
 MOST_BOXES = 1500
-"""A larger unfolded diagram takes Graphviz minutes and readers longer."""
+"""A larger diagram takes Graphviz minutes, and readers longer."""
 
 
 def diagrams(graph: Graph, figures: Figures) -> list[tuple[str, Html]]:
     """Name and drawing of each view: folded, and unfolded where that shows more."""
     folded, picture = dot.drawn(graph, figures.report, unfold=False)
-    views = [("folded", _view(folded, picture, figures))]
     unfolded, opened = dot.drawn(graph, figures.report, unfold=True)
-    if unfolded == folded:
-        return views
-    if len(opened.boxes) > MOST_BOXES:
-        text = f"{len(opened.boxes):,} boxes are too many for a page."
-        return [*views, ("unfolded", tag("p", text, class_="hint"))]
-    return [*views, ("unfolded", _view(unfolded, opened, figures))]
+    views = [("folded", _view(folded, picture, figures))]
+    if unfolded != folded:
+        views.append(("unfolded", _view(unfolded, opened, figures)))
+    return views
 
 
 def _view(text: str, picture: Picture, figures: Figures) -> Html:
     """The SVG of a diagram, for a page: no ids, no titles, boxes as links."""
+    if len(picture.boxes) > MOST_BOXES:
+        return tag("p", f"{len(picture.boxes):,} boxes are too many for a page.", class_="hint")
     root = ElementTree.fromstring(dot.render(text, "svg"))
     for element in root.iter():
         element.attrib.pop("id", None)

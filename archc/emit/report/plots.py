@@ -12,6 +12,7 @@ from .html import Html, join, tag
 WIDTH, HEIGHT = 760, 240
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 14, 62
 MOST_BARS = 240
+MOST_DOTS = 800
 MOST_NAMES = 40
 
 
@@ -81,7 +82,8 @@ def curve(title: str, dots: Sequence[Dot], limit: int | None, across: str) -> Ht
     if corners:
         way = "L".join(f"{_number(x)},{_number(y)}" for x, y in corners)
         parts.append(tag("path", d=f"M{way}", class_="way"))
-    for dot in dots:
+    # Of very many, some: the line has them all.
+    for dot in dots[:: -(-len(dots) // MOST_DOTS) or 1]:
         x, y = map(_number, place(dot.x, dot.y))
         circle = tag("circle", cx=x, cy=y, r=3, class_="dot", data_tip=dot.tip)
         parts.append(_link(circle, dot.anchor))
