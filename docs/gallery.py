@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from archc.cli.cells import receptive, short
+from archc.analysis.cells import receptive, short
 from archc.driver import Compilation, Compiled, compile_spec
 from archc.emit import dot
 
