@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from archc.analysis import Report
 from archc.analysis.conventions import CONVENTIONS, Conventions, Counted
 from archc.cli import arguments, main
+from archc.cli.costs_json import CostDocument
 from archc.driver import Options, compile_spec
 from archc.graph import Graph
 from archc.source import Source
@@ -191,6 +194,7 @@ def test_csv(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     given = ("--device", "a100", "--batch", "4", "--convention", "all", "--format", "json")
     made = json.loads(run(capsys, *given))
+    CostDocument.model_validate(made)
     (cost,) = made["costs"]
     assert cost["name"] == "SimpleBaseline50" and cost["batch"] == 4
     assert [one["name"] for one in cost["conventions"]] == list(CONVENTIONS)
@@ -198,13 +202,28 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(device["layers"]) == len(made["networks"][0]["layers"])
     assert math.isclose(device["seconds"], sum(x["seconds"] for x in device["layers"]))
     assert cost["memory"]["largest_training_batch"] > 0
-    assert "costs" not in json.loads(run(capsys, "--format", "json"))
+    plain = json.loads(run(capsys, "--format", "json"))
+    assert "costs" not in plain
+    CostDocument.model_validate(plain)
 
 
 def test_a_device_that_cannot(capsys: pytest.CaptureFixture[str]) -> None:
     given = ["check", str(SPECS / "lenet5.arch"), "--device", "v100", "--precision", "tf32"]
     assert main(given) == 2
     assert "v100 has no tf32; it has fp32, bf16" in capsys.readouterr().err
+
+
+def test_a_plain_check_loads_none_of_it() -> None:
+    code = (
+        "import sys; from archc.cli import main; main(['check', sys.argv[1]]);"
+        "print([m for m in sys.modules if m.startswith('archc.analysis.')])"
+    )
+    spec = str(SPECS / "lenet5.arch")
+    done = subprocess.run([sys.executable, "-c", code, spec], capture_output=True, text=True)
+    loaded = done.stdout.splitlines()[-1]
+    assert "archc.analysis.report" in loaded
+    for name in ("conventions", "devices", "flops", "memory_budget", "roofline", "training_memory"):
+        assert f"archc.analysis.{name}'" not in loaded
 
 
 def test_the_page_names_all() -> None:
