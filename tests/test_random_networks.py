@@ -48,7 +48,8 @@ def _double() -> Iterator[None]:
 def emitted(net: RandomNet) -> tuple[Graph, str]:
     """The graph and the code of a network, once all that is said of it was held to PyTorch."""
     state = compile_spec("-", Options(network=net.name), source=Source("random.arch", net.text))
-    assert [(d.code, d.message) for d in state.diagnostics] == []
+    wrong = [(d.code, d.message) for d in state.diagnostics if d.code.startswith("E")]
+    assert wrong == []
     made = state.networks[-1]
     assert made.report is not None
     code = source(made.graph, made.report, made.doc)

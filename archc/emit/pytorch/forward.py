@@ -34,6 +34,12 @@ def _result(frame: Frame) -> str:
     unit = frame.program.units[0]
     plain = [annotation(e.value, unit.sizes) for e in unit.outputs if not e.training]
     aux = [annotation(e.value, unit.sizes) for e in unit.outputs if e.training]
+    if aux and not frame.main:
+        kinds = [
+            annotation(e.value, unit.sizes) + (" | None" if e.training else "")
+            for e in unit.outputs
+        ]
+        return kinds[0] if len(kinds) == 1 else f"tuple[{', '.join(kinds)}]"
     every = [plain, plain + aux] if aux else [plain]
     return " | ".join(k[0] if len(k) == 1 else f"tuple[{', '.join(k)}]" for k in every if k)
 
@@ -45,6 +51,8 @@ class Printer:
         self.frame = frame
         self.split = frame.split
         self.namer = namer
+        self.known: set[str] = set()
+        """Names that have a type by an earlier line."""
 
     def lines(self, stmts: list[Stmt]) -> list[str]:
         result: list[str] = []
@@ -83,8 +91,9 @@ class Printer:
         if stmt.kind == "assign" and flat(value) == names:
             return []
         prefix = {"return": "return ", "call": ""}.get(stmt.kind, f"{names} = ")
-        if stmt.name == "list":
+        if stmt.name == "list" and names not in self.known:
             prefix = f"{names}: list[Tensor] = "
+        self.known.update(names.split(", "))
         text = _bare(value) if stmt.kind == "return" else flat(value)
         shape = f"  # [{', '.join(map(str, stmt.shape))}]" if stmt.shape else ""
         one = f"{' ' * indent}{prefix}{text}"
