@@ -111,9 +111,9 @@ def _pool(tape: Tape, op: Any, xs: list[Tensor], shapes: list[Sizes]) -> list[Te
         return _pooled(tape, op, x, shape)
     axes = op.axes(x.shape[1:])
     sides = tuple((w.lo, w.hi) for w in axes)
-    helper = op._by_helper(axes)
+    helper = op.by_helper(axes)
     single = op.by == "sum" and len(axes) == 1
-    if helper or single or op._before(axes, x.shape[1:]):
+    if helper or single or op.border_before(axes, x.shape[1:]):
         if single and not helper:
             low = min(sides[0])
             sides = ((sides[0][0] - low, sides[0][1] - low),)

@@ -88,14 +88,14 @@ class Pool(Op):
             return tuple(Adaptive(int(n), m) for n, m in zip(x[1:], to, strict=True))
         return self._windows(x)
 
-    def _by_helper(self, axes: tuple[Window, ...]) -> bool:
+    def by_helper(self, axes: tuple[Window, ...]) -> bool:
         """Is it `pad=same` where PyTorch has no word for it?"""
         moving = any(w.stride != 1 for w in axes) or (
             self.by == "avg" and not even(tuple((w.lo, w.hi) for w in axes))
         )
         return self.pad == "same" and moving and any(w.extent != 1 for w in axes)
 
-    def _before(self, axes: tuple[Window, ...], x: Shape) -> bool:
+    def border_before(self, axes: tuple[Window, ...], x: Shape) -> bool:
         """Must the border be there before the pool, because PyTorch's pool cannot put it there?"""
         if not any(w.lo or w.hi for w in axes):
             return False
@@ -166,7 +166,7 @@ class Pool(Op):
             return False
         if self.pad == "same" and any(w.stride != 1 for w in self._windows(x)):
             return False
-        return not self._before(self._windows(x), x)
+        return not self.border_before(self._windows(x), x)
 
     def torch_positions(self, *xs: Shape) -> Torch:
         """As `torch`, but the result is a pair: the maxima, and where they were (for `unpool`).
@@ -184,13 +184,13 @@ class Pool(Op):
         rank = len(kernel)
         pads = sides(self, x, kernel, stride, dilation)
         axes = self._windows(x)
-        if self._by_helper(axes):
+        if self.by_helper(axes):
             return self._same(kernel, stride, dilation)
         if self.by == "sum" and rank == 1:
             return self._sum1d(kernel[0], stride[0], pads)
         kwargs: dict[str, Any] = {} if stride == kernel else {"stride": square(stride)}
         border: tuple[int, ...] = ()
-        if self._before(axes, x):
+        if self.border_before(axes, x):
             border = flat(pads)
         elif any(lo for lo, _ in pads):
             kwargs["padding"] = square(tuple(lo for lo, _ in pads))
