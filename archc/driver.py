@@ -1,4 +1,4 @@
-"""The pipeline, as a list of named stages: text, syntax, graph, analysis, claims, recipes.
+"""The pipeline, as a list of named stages: text, syntax, graph, analysis, claims, recipes, lints.
 
 Each stage adds to a `Compilation`, can be stopped after, and can be dumped as text
 (`archc dump SPEC --after graph`). Emission, training and proofs start from what it leaves.
@@ -6,7 +6,7 @@ Each stage adds to a `Compilation`, can be stopped after, and can be dumped as t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ from .source import Source, Span
 
 if TYPE_CHECKING:
     from .analysis import Report
+    from .analysis.free import FreeSizes
+    from .analysis.lints import Loss
+    from .dims import Linear
     from .graph import Graph
     from .recipe import RecipeSpec
 
@@ -50,6 +53,28 @@ class Compiled:
     graph: Graph
     report: Report | None = None
     claims: list[Claim] = field(default_factory=list)
+    _free: FreeSizes | None = None
+
+    def free_sizes(self) -> FreeSizes | None:
+        """What it needs of its free sizes; None where it has none."""
+        if self._free is None and self.graph.main.rows:
+            from .analysis.free import FreeSizes, Need
+
+            self._free = FreeSizes(
+                self.graph,
+                [condition for _, condition in self.elaborated.wheres()],
+                [
+                    Need(condition, text, span.source.name, span.line)
+                    for text, span, condition in self.elaborated.demands()
+                ],
+            )
+        return self._free
+
+    def closed_forms(self) -> tuple[Linear, Linear]:
+        """(params, MACs) as forms in its free sizes."""
+        from .analysis.free_forms import totals
+
+        return totals(self.graph)
 
 
 @dataclass(slots=True)
@@ -62,6 +87,7 @@ class Compilation:
     source: Source | None = None
     program: Program | None = None
     networks: list[Compiled] = field(default_factory=list)
+    recipes: list[RecipeSpec] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -105,11 +131,12 @@ def elaborate(state: Compilation) -> None:
 
 
 def analyze(state: Compilation) -> None:
-    """Figures: shapes, parameters, MACs, receptive fields."""
+    """Figures: shapes, parameters, MACs, receptive fields; what free sizes must satisfy."""
     from .analysis import analyze as report_of
 
     for network in state.networks:
         network.report = report_of(network.graph)
+    _hold_wheres(state)
 
 
 def prove(state: Compilation) -> None:
@@ -127,12 +154,85 @@ def prove(state: Compilation) -> None:
                 explain_failure(claim, network.name, report, state.diagnostics)
 
 
+def _stated(network: Compiled) -> list[Span]:
+    """Places of the `where`s of its inputs that say something of its free sizes."""
+    return [span for span, found in network.elaborated.wheres() if found is not True]
+
+
+def _hold_wheres(state: Compilation) -> None:
+    """The `where` of each network's inputs, held against what the network needs."""
+    for network in state.networks:
+        places = _stated(network)
+        free = network.free_sizes() if places else None
+        if free is not None:
+            from .analysis.free_where import too_weak
+
+            too_weak(free, places, network.name, state.diagnostics)
+
+
+def _strict_wheres(networks: list[Compiled]) -> Iterator[Diagnostic]:
+    """Those that ask for more than the network needs."""
+    for network in networks:
+        places = _stated(network)
+        free = network.free_sizes() if places else None
+        if free is not None:
+            from .analysis.free_where import too_strong
+
+            yield from too_strong(free, places, network.name)
+
+
 def check_recipes(state: Compilation) -> None:
     """Settings of recipes: names and values. Whether data can be found is seen in training."""
     if state.program is None:
         return
-    for spec in state.program.recipes():
+    state.recipes = state.program.recipes()
+    for spec in state.recipes:
         _check_recipe(state, spec)
+
+
+def look(state: Compilation) -> None:
+    """Lints: what is legal and probably not meant, of a spec without mistakes."""
+    program = state.program
+    if program is None or state.failed:
+        return
+    from .analysis.lints import lint, silence, unused
+    from .elaborate.reading import bodies_of, own_units, unreferenced
+
+    units = own_units(program.unit)
+    sources = {unit.source.name: unit.source for unit in units}
+    found = lint(
+        [
+            (n.graph, n.report, tuple(_losses(state.recipes, n.name)))
+            for n in state.networks
+            if n.report is not None
+        ],
+        sources,
+    )
+    found += _strict_wheres(state.networks)
+    # Only of a whole file it can be said that nothing uses a part, or that a comment is idle.
+    whole = state.options.network is None and state.options.as_written
+    if whole:
+        found += unused(unreferenced(program.unit))
+    texts = [(u.source, [span for span, _ in u.file.comments], bodies_of(u)) for u in units]
+    # Lints are remarks: the bound on errors is not theirs.
+    state.diagnostics.items += silence(found, texts, program.unit.source if whole else None)
+
+
+def _losses(recipes: list[RecipeSpec], network: str) -> Iterator[Loss]:
+    """The losses that recipes set for the outputs of a network."""
+    for recipe in recipes:
+        if recipe.network != network:
+            continue
+        for setting in recipe.settings:
+            if setting.path[0] != "loss":
+                continue
+            value = setting.value
+            if isinstance(value, list) and value:
+                value = value[-1]
+            name = getattr(value, "name", value)
+            if isinstance(name, str):
+                output = setting.path[1] if len(setting.path) > 1 else None
+                yield output, name, setting.value_span
 
 
 STAGES: tuple[tuple[str, Callable[[Compilation], None]], ...] = (
@@ -142,6 +242,7 @@ STAGES: tuple[tuple[str, Callable[[Compilation], None]], ...] = (
     ("analysis", analyze),
     ("claims", prove),
     ("recipes", check_recipes),
+    ("lints", look),
 )
 
 
@@ -244,7 +345,7 @@ def _wanted(state: Compilation, program: Program) -> list[tuple[str, dict[str, A
 
 
 def _complete(program: Program, options: Options) -> list[str]:
-    """Networks whose parameters all have values; where none is so, all (each will say what it needs)."""
+    """Networks whose parameters all have values; where none is so, all: each says what it needs."""
     given = set(options.settings)
     complete = [name for name in program.networks if program.missing(name) <= given]
     return complete or list(program.networks)
@@ -253,7 +354,7 @@ def _complete(program: Program, options: Options) -> list[str]:
 def _with_settings(
     state: Compilation, program: Program, names: list[str]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Settings for each network: those that it has as parameters; one that none has is a mistake."""
+    """Settings for each network: those that it has as parameters; one that none has is wrong."""
     values: dict[str, Any] = {}
     known: set[str] = set()
     parameters = {name: [p.name.name for p in program.parameters(name)] for name in names}

@@ -10,11 +10,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent / "archc"
 LOW = {"source", "record"}
-MIDDLE = LOW | {"diagnostics", "dims", "ops", "graph", "recipe"}
+MIDDLE = LOW | {"diagnostics", "dims", "conditions", "ops", "graph", "recipe"}
 MAY: dict[str, set[str]] = {
     "source": set(),
     "record": set(),
     "dims": set(),
+    "conditions": {"dims"},
     "diagnostics": LOW,
     "recipe": LOW,
     "ops": LOW | {"dims", "diagnostics"},

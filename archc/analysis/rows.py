@@ -37,6 +37,8 @@ class LayerRow(NamedTuple):
     site: Site
     training: bool = False
     module: str | None = None
+    free: Shape = ()
+    """The shape once more, its free sizes (`dims.Size`) with their expressions."""
 
 
 class ScopeRow(NamedTuple):
@@ -63,6 +65,8 @@ class ScopeRow(NamedTuple):
     body: int = -1
     iterations: int = 1
     training: bool = False
+    free: Shape = ()
+    """The (first) shape once more, its free sizes (`dims.Size`) with their expressions."""
 
 
 Row = Union[LayerRow, ScopeRow]
@@ -222,6 +226,7 @@ class Walker:
             site=self.graph.sites[node.site],
             training=place.training or self._is_training(place, n),
             module=None if node.module is None else join(place.path, node.module),
+            free=body.values[value].shape,
         )
 
     def _arguments(self, index: int, fact: Facts) -> dict[str, Any]:
@@ -276,7 +281,8 @@ class Walker:
         self, place: Place, path: str, block: str, args: dict[str, Any], values: list[int],
         counts: Counts, site: int, n: int, body: int = -1, count: int = 1,
     ) -> ScopeRow:  # fmt: skip
-        shapes = [plain(self.graph.bodies[place.index].values[v].shape) for v in values]
+        free = [self.graph.bodies[place.index].values[v].shape for v in values]
+        shapes = [plain(shape) for shape in free]
         return ScopeRow(
             path=path,
             block=block,
@@ -294,6 +300,7 @@ class Walker:
             body=body,
             iterations=count,
             training=place.training or self._is_training(place, n),
+            free=free[0] if free else (),
         )
 
 

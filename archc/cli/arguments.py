@@ -20,7 +20,7 @@ CONVENTIONS = (
     "simplebaseline",
 )  # fmt: skip
 """As `archc.analysis` has them; tests see to it. Written here so that a check need not load it."""
-STAGES = ("text", "syntax", "graph", "analysis", "claims", "recipes")
+STAGES = ("text", "syntax", "graph", "analysis", "claims", "recipes", "lints")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,6 +54,7 @@ def _check(commands: Any) -> None:
         action="store_true",
         help="free sizes: shapes as expressions, params and MACs as closed forms",
     )
+    p.add_argument("--fix", action="store_true", help="apply safe fixes to the files first")
     p.add_argument("--deny-warnings", action="store_true", help="warnings fail the check, too")
     _costs(p)
     _color(p)

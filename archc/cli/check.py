@@ -6,11 +6,12 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ..driver import Compilation
+from ..driver import Compilation, Compiled
 from .common import colored, compiled, complain, width
 
 if TYPE_CHECKING:
     from .costs import Asked, Costs
+    from .jsonout import FreeEntry
 
 
 def check(args: argparse.Namespace) -> int:
@@ -24,6 +25,8 @@ def check(args: argparse.Namespace) -> int:
         except ValueError as error:
             print(f"archc check: error: {error}", file=sys.stderr)
             return 2
+    if args.fix and not _fixed(args):
+        return 1
     states = [compiled(args, spec) for spec in args.specs]
     if args.format in ("json", "sarif"):
         _machine(args, states, ask)
@@ -32,8 +35,17 @@ def check(args: argparse.Namespace) -> int:
             _people(args, state, args.format, ask)
     failed = any(state.failed for state in states)
     if args.deny_warnings:
-        failed = failed or any(len(state.diagnostics) for state in states)
+        failed = failed or any(
+            d.severity == "warning" for state in states for d in state.diagnostics
+        )
     return 1 if failed else 0
+
+
+def _fixed(args: argparse.Namespace) -> bool:
+    """Apply safe fixes to the files; False where one cannot be written."""
+    from .fix import fix
+
+    return all([fix(args, spec) for spec in args.specs if spec != "-"])
 
 
 def sound(state: Compilation) -> bool:
@@ -66,6 +78,8 @@ def _people(args: argparse.Namespace, state: Compilation, format: str, ask: Aske
                 color=color,
                 width=columns,
                 claims=network.claims,
+                facts=_facts(network, args.symbolic),
+                symbolic=args.symbolic,
             )
             print(text if i == 0 else "\n" + text)
             if ask is not None:
@@ -76,6 +90,28 @@ def _people(args: argparse.Namespace, state: Compilation, format: str, ask: Aske
     if not networks and not state.failed:
         print(f"{state.path}: no network to report on; its blocks and constants are read")
     complain(args, state.diagnostics)
+
+
+def _facts(network: Compiled, symbolic: bool) -> list[tuple[str, str]]:
+    """What a network needs of its free sizes, if it has any."""
+    free = network.free_sizes()
+    if free is None:
+        return []
+    from .free import lines
+
+    return lines(free, network.closed_forms() if symbolic else None)
+
+
+def _free(state: Compilation) -> dict[str, FreeEntry]:
+    """The same for a document, by network."""
+    found: dict[str, FreeEntry] = {}
+    for network in state.networks:
+        free = network.free_sizes()
+        if free is not None:
+            from .free import entry
+
+            found[network.name] = entry(free, network.closed_forms())
+    return found
 
 
 def _costs(state: Compilation, ask: Asked) -> list[tuple[str, Costs]]:
@@ -109,7 +145,8 @@ def _machine(args: argparse.Namespace, states: list[Compilation], ask: Asked | N
         networks = (
             [(n.report, n.claims) for n in state.networks if n.report] if sound(state) else []
         )
-        one = document(state.path, networks, list(state.diagnostics))
+        free = _free(state) if networks else {}
+        one = document(state.path, networks, list(state.diagnostics), free)
         if ask is not None:
             from .costs_json import with_costs
 

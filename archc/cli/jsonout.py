@@ -6,7 +6,7 @@ counts are per sample, lines and columns start at 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +15,7 @@ from .. import __version__
 from ..analysis import AxisField, LayerRow, ReceptiveField, Report, ScopeRow
 from ..analysis.cells import ratio
 from ..diagnostics import Diagnostic
+from ..dims import form_text, is_free
 from ..ops import Shape
 from .tables import Claim
 
@@ -65,6 +66,7 @@ class Layer(_Model):
     receptive_field: Receptive | None = Field(description="null: a unit sees everything")
     training: bool = Field(default=False, description="only training outputs depend on it")
     module: str | None = Field(default=None, description="the shared module that it uses")
+    shape_text: str | None = Field(default=None, description="in the free sizes, if it has any")
     file: str
     line: int
     column: int
@@ -81,6 +83,7 @@ class ScopeEntry(_Model):
     macs: int
     receptive_field: Receptive | None
     training: bool = False
+    shape_text: str | None = Field(default=None, description="in the free sizes, if it has any")
     file: str
     line: int
     column: int
@@ -95,6 +98,35 @@ class ClaimEntry(_Model):
     actual: Any
     source: str | None
     line: int
+
+
+class FreeReason(_Model):
+    """A layer that is why."""
+
+    text: str = Field(description="the condition in the words of .arch")
+    because: str
+    file: str
+    line: int
+
+
+class FreeAnswer(_Model):
+    """What free sizes must satisfy, exactly."""
+
+    text: str | None = Field(description='"" any size will do, "false" none; null: undecided')
+    smallest: dict[str, int] | None
+    reasons: list[FreeReason]
+    undecided: list[FreeReason] = Field(description="conditions that could not be decided")
+
+
+class FreeEntry(_Model):
+    """Sizes that are free, and what depends on them."""
+
+    symbols: dict[str, int] = Field(description="with their values at hand")
+    build: FreeAnswer = Field(description="for the network to be there")
+    weights: FreeAnswer = Field(description="and with the weights that it has at hand")
+    whole: FreeAnswer = Field(description="for the network, and no units at an end left unread")
+    params: str | None = Field(description="closed form; null: there is none")
+    macs: str | None
 
 
 class NetworkEntry(_Model):
@@ -117,6 +149,7 @@ class NetworkEntry(_Model):
     layers: list[Layer]
     scopes: list[ScopeEntry]
     claims: list[ClaimEntry]
+    free_sizes: FreeEntry | None = Field(default=None, description="if its inputs have any")
 
 
 class EditEntry(_Model):
@@ -164,13 +197,19 @@ def document(
     spec: str,
     networks: Iterable[tuple[Report, Sequence[Claim]]],
     diagnostics: Iterable[Diagnostic] = (),
+    free: Mapping[str, FreeEntry] | None = None,
 ) -> Document:
-    """The document of a file: its networks with their claims, and what was found in it."""
+    """The document of a file: its networks with their claims, and what was found in it.
+
+    `free` has what is known of free sizes, by network.
+    """
     return Document(
         archc=__version__,
         schema_=SCHEMA,
         spec=spec,
-        networks=[network(report, claims) for report, claims in networks],
+        networks=[
+            network(report, claims, (free or {}).get(report.name)) for report, claims in networks
+        ],
         diagnostics=[_diagnostic(item) for item in diagnostics],
     )
 
@@ -187,7 +226,9 @@ def schema() -> dict[str, Any]:
     return CostDocument.model_json_schema(by_alias=True, mode="serialization")
 
 
-def network(report: Report, claims: Sequence[Claim] = ()) -> NetworkEntry:
+def network(
+    report: Report, claims: Sequence[Claim] = (), free: FreeEntry | None = None
+) -> NetworkEntry:
     """The entry of one network."""
     training = report.training_outputs
     return NetworkEntry(
@@ -211,6 +252,7 @@ def network(report: Report, claims: Sequence[Claim] = ()) -> NetworkEntry:
         layers=[_layer(row) for row in report.layers()],
         scopes=[_scope(row) for row in report.scopes()],
         claims=[_claim(claim) for claim in claims],
+        free_sizes=free,
     )
 
 
@@ -249,6 +291,7 @@ def _layer(row: LayerRow) -> Layer:
         receptive_field=receptive(row.receptive_field),
         training=row.training,
         module=row.module,
+        shape_text=_shape_text(row.free),
         file=row.site.file,
         line=row.site.line,
         column=row.site.column,
@@ -265,6 +308,7 @@ def _scope(row: ScopeRow) -> ScopeEntry:
         macs=row.macs,
         receptive_field=receptive(row.receptive_field),
         training=row.training,
+        shape_text=_shape_text(row.free),
         file=row.site.file,
         line=row.site.line,
         column=row.site.column,
@@ -286,6 +330,11 @@ def _claim(claim: Claim) -> ClaimEntry:
         source=claim.source,
         line=claim.line,
     )
+
+
+def _shape_text(shape: Shape) -> str | None:
+    """`[64, H//2, W//2]`; None where nothing is free."""
+    return f"[{', '.join(map(form_text, shape))}]" if any(map(is_free, shape)) else None
 
 
 def _list(shape: Shape) -> list[int]:

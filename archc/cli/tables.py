@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from ..analysis import Report, ScopeRow
 from ..analysis.cells import applied, clean, commas, described, ratio, receptive, short, size
 from ..analysis.outline import Line, outline
+from ..dims import form_text
 from ..ops import Shape
 
 HEAD = ("layer", "operator", "output", "params", "MACs", "receptive field")
@@ -50,25 +51,30 @@ def table(
     color: bool = False,
     width: int = 100,
     claims: Sequence[Claim] = (),
+    facts: Sequence[tuple[str, str]] = (),
+    symbolic: bool = False,
 ) -> str:
     """The report for a terminal of the given width.
 
-    Blocks are one line each and repetitions are said once; `unfold` shows every layer.
+    Blocks are one line each and repetitions are said once; `unfold` shows every layer. `facts` are
+    more lines below the totals; `symbolic` gives free sizes as expressions.
     """
     paint: Callable[[str, str], str] = _paint if color else _plain
     out = [paint(BOLD, clean(report.name)), ""]
     lines = _lines(report, unfold)
-    rows = _body(report, lines)
+    rows = _body(report, lines, symbolic=symbolic)
     if _total(_widths(rows)) > width:
         # Names within their scope are shorter, and the tree says where they stand.
-        rows = _body(report, lines, relative=True)
+        rows = _body(report, lines, relative=True, symbolic=symbolic)
     widths = _widths(rows)
     over = _total(widths) - width
     if over > 0:
         widths[1] = max(min(_MIN_OPERATOR, widths[1]), widths[1] - over)
     out.append(paint(DIM, _line(HEAD, widths)))
     out += [_line(row.texts, widths, row.style, paint) for row in rows]
-    out += ["", *_totals(report, paint)]
+    out += ["", *_listed(figures(report), paint)]
+    if facts:
+        out += ["", *_listed(facts, paint)]
     if claims:
         out += ["", *_claims(claims, paint)]
     return "\n".join(line.rstrip() for line in out)
@@ -85,16 +91,20 @@ def _lines(report: Report, unfold: bool) -> list[Line]:
     return lines
 
 
-def _body(report: Report, lines: list[Line], relative: bool = False) -> list[_Cells]:
+def _body(
+    report: Report, lines: list[Line], relative: bool = False, symbolic: bool = False
+) -> list[_Cells]:
     rows = [
         _Cells((clean(name), "", size(shape), "", "", ""), CYAN) for name, shape in report.inputs
     ]
-    rows += [_cells(line, relative) for line in lines]
+    rows += [_cells(line, relative, symbolic) for line in lines]
     return rows
 
 
-def _cells(line: Line, relative: bool) -> _Cells:
+def _cells(line: Line, relative: bool, symbolic: bool) -> _Cells:
     name, doing, *rest = described(line)
+    if symbolic:
+        rest[0] = " x ".join(map(form_text, line.last.free))
     if relative and line.inside:
         name = name.removeprefix(clean(line.inside))
     texts = ("  " * line.level + name, doing, *rest)
@@ -123,8 +133,7 @@ def _line(
     return paint(style, joined) if paint is not None and style else joined
 
 
-def _totals(report: Report, paint: Callable[[str, str], str]) -> list[str]:
-    facts = [(name, text) for name, text in figures(report)]
+def _listed(facts: Sequence[tuple[str, str]], paint: Callable[[str, str], str]) -> list[str]:
     width = max(len(name) for name, _ in facts)
     return [f"{paint(DIM, name.ljust(width))}  {text}" for name, text in facts]
 

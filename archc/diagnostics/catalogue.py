@@ -53,6 +53,7 @@ CODES: dict[str, Code] = {
     "E0408": Code("size that does not fit"),
     "E0409": Code("requirement not met"),
     "E0410": Code("structure that depends on a free size"),
+    "E0411": Code("a where that allows what cannot be"),
     # E05: graph
     "E0501": Code("dropped layers"),
     "E0502": Code("no output"),
@@ -88,4 +89,19 @@ CODES: dict[str, Code] = {
     "E0811": Code("not enough memory"),
     # E09: emission
     "E0901": Code("node that cannot be emitted"),
+    # W1: lints
+    "W100": Code("an allow that silences nothing", "warning"),
+    "W101": Code("a border that no window reaches", "warning"),
+    "W102": Code("a bias before batchnorm", "warning"),
+    "W103": Code("a transposed convolution that overlaps unevenly", "warning"),
+    "W104": Code("stacked dilations that read a grid", "warning"),
+    "W105": Code("branches that look at different places", "warning"),
+    "W106": Code("a classifier that sees only a part of the image", "warning"),
+    "W107": Code("linear layers with nothing nonlinear between", "warning"),
+    "W108": Code("softmax before cross_entropy", "warning"),
+    "W109": Code("dropout before batchnorm", "warning"),
+    "W110": Code("a declaration that is not used", "warning"),
+    "W111": Code("a kernel over one place", "warning"),
+    "W112": Code("a linear layer that holds most of the parameters", "note"),
+    "W120": Code("a where stricter than it must be", "note"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..diagnostics import Diagnostics
 from ..graph import Graph
@@ -16,10 +16,14 @@ from .calls import entered, open_frame
 from .claims import Claim, Claims, Measure, evaluate
 from .finish import assemble
 from .frame import Frame
+from .free import demanded, where_conditions
 from .modules import Constants, Loader, Unit
 from .recipes import read_recipes, setting_value
 from .session import Limits, Session
 from .values import POISON, Exhausted, Fail
+
+if TYPE_CHECKING:
+    from ..conditions import Condition
 
 __all__ = ["Claim", "Claims", "Elaborated", "Fail", "Limits", "Program", "load"]
 
@@ -40,6 +44,14 @@ class Elaborated:
         self.doc = doc
         self._frame = frame
         self._expects = expects
+
+    def wheres(self) -> list[tuple[Span, Condition]]:
+        """The `where` of each of its inputs, as a condition on the free sizes."""
+        return where_conditions(self._frame.session)
+
+    def demands(self) -> list[tuple[str, Span, Condition]]:
+        """What the inputs of its blocks demand of free sizes: words, place, condition."""
+        return demanded(self._frame.session)
 
     def claims(self, measure: Measure) -> list[Claim]:
         """Evaluate the claims. Those that do not hold are not reported here, those without a value are."""

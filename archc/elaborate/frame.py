@@ -8,7 +8,7 @@ from ..dims import Size, is_free, symbol
 from ..graph import Input, Output, leaves
 from ..source import Span
 from ..syntax import tree
-from . import shared
+from . import free, shared
 from .arguments import constant, operator_arguments
 from .body import Builder, poisoned, rebuild, tensors, tree_of
 from .operators import is_known
@@ -318,6 +318,7 @@ class Frame(Stages):
             self.params = self.params | set(entry.dims)
         if statement.where is not None:
             self.require(statement)
+            free.demand_where(self, statement)
 
     def require(self, statement: tree.Input) -> None:
         """The `where` of an input, for the sizes at hand."""

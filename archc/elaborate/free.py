@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import lcm
 from typing import TYPE_CHECKING, Any
 
+from ..diagnostics import Diagnostics
 from ..dims import Linear, always, form_of, is_free
 from ..syntax import tree
-from .values import Fail
+from .session import Demand
+from .values import Fail, Tensor
 
 if TYPE_CHECKING:
+    from ..conditions import Condition
+    from ..source import Span
     from .expressions import Expressions
+    from .frame import Frame
+    from .session import Session, Test
 
 
 def require_decided(self: Expressions, node: tree.Expr) -> None:
@@ -20,17 +28,26 @@ def require_decided(self: Expressions, node: tree.Expr) -> None:
         for op, a, b in zip(test.ops, values, values[1:], strict=False):
             if not (is_free(a) or is_free(b)) or isinstance(a, (list, str)):
                 continue
-            if _decide(self, op, a, b) is None:
+            truth = _decide(self, op, a, b)
+            if truth is not None:
+                test_here = partial(_comes_out, op, a, b, truth)
+                self.session.demands.append(Demand("condition", test.span, test_here))
+            else:
                 free = sorted(
                     form_of(a).symbols() | form_of(b).symbols() if _whole(a, b) else {"?"}
                 )
-                names = " and ".join(f"`{n}`" for n in free if n != "?") or "a free size"
+                names = " and ".join(f"`{n}`" for n in free if n not in ("?", "*")) or "a free size"
                 self.session.fail(
                     "E0410",
                     f"the structure depends on {names}, which is free",
                     (test.span, f"{_text(a)} {op} {_text(b)}: true for some sizes only"),
                     help="state in the input's `where` what decides it, or give the input a fixed size",
                 )
+
+
+def _comes_out(op: str, a: int, b: int, truth: bool, probe: Callable[[Any], Any]) -> bool:
+    """Does a comparison that decides structure come out as it does here?"""
+    return _holds(op, probe(a) - probe(b)) is truth
 
 
 def _whole(a: Any, b: Any) -> bool:
@@ -58,7 +75,7 @@ def _decide(self: Expressions, op: str, a: Any, b: Any) -> bool | None:
         return None
     difference = form_of(a).plus(form_of(b), -1)
     names = sorted(difference.symbols())
-    if "?" in names:
+    if "?" in names or "*" in names:
         return None
     if not names:
         return _holds(op, difference.const)
@@ -91,7 +108,12 @@ def _decide(self: Expressions, op: str, a: Any, b: Any) -> bool | None:
 
 
 def _holds(op: str, d: int) -> bool:
-    return {"==": d == 0, "!=": d != 0, "<": d < 0, "<=": d <= 0, ">": d > 0, ">=": d >= 0}[op]
+    """`d op 0`. Only the comparison that is asked for is made: sizes may be probes."""
+    if op in ("==", "!="):
+        return (d == 0) is (op == "==")
+    if op in (">=", "<"):
+        return (d >= 0) is (op == ">=")
+    return (d <= 0) is (op == "<=")
 
 
 def _repeats(form: Linear, names: list[str]) -> int | None:
@@ -127,3 +149,78 @@ def _where_period(node: Any) -> int:
     for part in [*getattr(node, "operands", ()), *filter(None, [getattr(node, "operand", None)])]:
         period = lcm(period, _where_period(part))
     return period
+
+
+# ---------------------------------------------------------------------------- for other sizes
+
+
+def demand_equal(session: Session, text: str, span: Span, a: int, b: int) -> None:
+    """Note that a pattern wants two sizes to be equal, as they are at the sizes at hand."""
+    if form_of(a) != form_of(b):
+        session.demands.append(Demand(text, span, lambda probe: bool(probe(a) == probe(b))))
+
+
+def demand_where(self: Frame, statement: tree.Input) -> None:
+    """Note the `where` of a block's input, if free sizes come in."""
+    where = statement.where
+    assert where is not None
+    env = {name: value for name, value in self.env.items() if _varies(value)}
+    if env:
+        text = f"input {statement.name.name}"
+        self.session.demands.append(Demand(text, where.span, _tester(self, where, env)))
+
+
+def where_conditions(session: Session) -> list[tuple[Span, Condition]]:
+    """The `where` of each input of the network, as a condition on its free sizes."""
+    found: list[tuple[Span, Condition]] = []
+    for frame, where in session.wheres:
+        env = {name: value for name, value in frame.env.items() if _varies(value)}
+        found.append((where.span, _explored(session, _tester(frame, where, env))))
+    return found
+
+
+def demanded(session: Session) -> list[tuple[str, Span, Condition]]:
+    """What blocks demand of free sizes: the words for it, its place, the condition."""
+    return [(d.text, d.span, _explored(session, d.test)) for d in session.demands]
+
+
+def _tester(frame: Expressions, where: tree.Expr, env: dict[str, Any]) -> Test:
+    """A requirement as a test for probes in the place of the sizes in `env`."""
+
+    def test(probe: Callable[[Any], Any]) -> bool:
+        before = dict(frame.env)
+        try:
+            frame.env.update({name: _probed(value, probe) for name, value in env.items()})
+            return frame.holds(where) is True
+        finally:
+            frame.env.clear()
+            frame.env.update(before)
+
+    return test
+
+
+def _varies(value: Any) -> bool:
+    """Is there a free size in it?"""
+    if isinstance(value, Tensor):
+        return any(map(is_free, value.shape))
+    return any(map(_varies, value)) if isinstance(value, (list, tuple)) else is_free(value)
+
+
+def _probed(value: Any, probe: Callable[[Any], Any]) -> Any:
+    if isinstance(value, Tensor):
+        return Tensor(value.id, probe(value.shape), value.pooled)
+    return [_probed(v, probe) for v in value] if isinstance(value, (list, tuple)) else probe(value)
+
+
+def _explored(session: Session, test: Test) -> Condition:
+    """A test as a condition; unknown where it has no answer for some sizes."""
+    from ..conditions import TooManyPaths, explore, probe
+
+    before, session.diagnostics = session.diagnostics, Diagnostics()
+    mistakes = session.mistakes
+    try:
+        return explore(lambda: test(probe))
+    except (Fail, TooManyPaths):
+        return None
+    finally:
+        session.diagnostics, session.mistakes = before, mistakes

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..dims import symbol
+from ..dims import is_free, symbol
 from ..ops import Shape
 from ..syntax import tree
+from .free import demand_equal
 from .values import POISON, Fail, Tensor, kind_of, show
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def bind_pattern(self: Frame, statement: tree.Input, value: Any, node: Any) -> d
                 (node.span, f"{show(shape)} arrives"),
                 (dim.span, f"`{dim.span.text}` is {wanted}"),
             )
+        elif is_free(size) or is_free(wanted):
+            demand_equal(self.session, f"input {name}", dim.span, wanted, size)
     return bound
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..diagnostics import Diagnostics
@@ -25,6 +26,21 @@ class Limits:
         self.bits = 4096
         self.text = 100_000
         self.claims = 10_000
+
+
+Test = Callable[[Callable[[Any], Any]], bool]
+"""Says whether something holds, for sizes that a function makes probes of."""
+
+
+class Demand:
+    """What the input of a block asks of sizes, where these are free."""
+
+    __slots__ = ("span", "test", "text")
+
+    def __init__(self, text: str, span: Span, test: Test) -> None:
+        self.text = text
+        self.span = span
+        self.test = test
 
 
 class Call:
@@ -56,6 +72,8 @@ class Session:
         """`const` functions being called."""
         self.wheres: list[tuple[Any, Any]] = []
         """(frame, requirement) of the network's own inputs."""
+        self.demands: list[Demand] = []
+        """What blocks ask of the free sizes that come in."""
         self.nodes = 0
         self.mistakes = 0
         """Mistakes found, repeated ones counted."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..dims import Size
+
 if TYPE_CHECKING:
     from ..syntax import tree
     from .modules import Unit
@@ -92,6 +94,8 @@ def freeze(value: Any) -> Any:
         return tuple(sorted((k, freeze(v)) for k, v in value.items()))
     if isinstance(value, Callable):
         return value.key()
+    if type(value) is Size:  # equal here, yet not at other sizes
+        return ("Size", int(value), value.form)
     return (type(value).__name__, value)
 
 

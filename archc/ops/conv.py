@@ -8,7 +8,7 @@ from pydantic import Field
 from .base import Op, OpError, Shape, per_axis, show, spatial, undivided
 from .call import Call, Torch
 from .kinds import PAD_MODES, Count, Naturals, OneOf, Pads, Sizes
-from .padding import Sides, check_fit, check_mode, even, flat, sides, square, windows
+from .padding import Sides, borders, check_fit, check_mode, even, flat, sides, square, windows
 from .weights import Initialized
 from .windows import Scatter, Window, scatter
 
@@ -77,7 +77,8 @@ class Conv(Initialized):
         _check_groups(self, x)
         axes = self.axes(x)
         check_fit(self, x, axes)
-        check_mode(self, x, self.pad_mode, tuple((w.lo, w.hi) for w in axes), "pad_mode")
+        if self.pad_mode != "zeros":
+            check_mode(self, x, self.pad_mode, borders(self, x, *_window(self, x)), "pad_mode")
         self.check_starts(x)
 
     def torch(self, *xs: Shape) -> Torch:

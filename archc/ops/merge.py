@@ -1,5 +1,6 @@
 """Several values into one, one into several, and channels among themselves."""
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -37,13 +38,12 @@ class Fuse(Op):
             if len(x) != len(first):
                 text = f"`fuse` needs values of one rank, not {show(first)} and {show(x)}"
                 raise OpError("E0402", text)
-        axes = zip(*xs, strict=True)
+        axes: Iterable[Sequence[int]] = zip(*xs, strict=True)
+        if self.by == "product":
+            axes = ([n for n in sizes if n != 1] for sizes in axes)
+        bad = [i for i, sizes in enumerate(axes) if any(n != sizes[0] for n in sizes[1:])]
         if self.by == "concat":
-            bad = [i for i, sizes in enumerate(axes) if i and len({int(n) for n in sizes}) > 1]
-        elif self.by == "product":
-            bad = [i for i, sizes in enumerate(axes) if len({int(n) for n in sizes} - {1}) > 1]
-        else:
-            bad = [i for i, sizes in enumerate(axes) if len({int(n) for n in sizes}) > 1]
+            bad = [i for i in bad if i]
         if bad:
             raise self._unequal(bad, *xs)
 

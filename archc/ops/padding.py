@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..dims import at_hand
 from .base import AXES, Op, OpError, Shape, show
-from .windows import Window, same_padding, same_window, window
+from .windows import SameWindow, Window, same_padding, same_window, window
 
 Sides = tuple[tuple[int, int], ...]
 """(before, after) for each spatial axis."""
@@ -14,7 +15,7 @@ Sides = tuple[tuple[int, int], ...]
 def sides(
     op: Op, x: Shape, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
 ) -> Sides:
-    """The padding of each axis of x. `same` depends on the sizes at hand. E0402: wrong length."""
+    """The padding of each axis of x, for `same` that of the sizes at hand. E0402: wrong length."""
     pad = op.pad  # type: ignore[attr-defined]
     if isinstance(pad, int):
         return ((pad, pad),) * (len(x) - 1)
@@ -26,8 +27,18 @@ def sides(
         return tuple(p if isinstance(p, tuple) else (p, p) for p in pad)
     if pad == "same":
         axes_ = zip(x[1:], kernel, stride, dilation, strict=True)
-        return tuple(same_padding(int(n), k, s, d) for n, k, s, d in axes_)
+        return tuple(same_padding(at_hand(n), k, s, d) for n, k, s, d in axes_)
     return tuple((p, p) for p in map(_by_word, (pad,) * len(kernel), kernel, dilation))
+
+
+def borders(
+    op: Op, x: Shape, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> Sides:
+    """As `sides`, but the padding of `same` stays an expression where sizes are free."""
+    if op.pad != "same":  # type: ignore[attr-defined]
+        return sides(op, x, kernel, stride, dilation)
+    axes = zip(x[1:], kernel, stride, dilation, strict=True)
+    return tuple(same_padding(n, k, s, d) for n, k, s, d in axes)
 
 
 def _by_word(word: str, kernel: int, dilation: int) -> int:
@@ -62,6 +73,8 @@ def check_fit(op: Op, x: Shape, axes: tuple[Window, ...]) -> None:
     names = AXES[len(axes)]
     short: dict[str, list[str]] = {}
     for name, w, n in zip(names, axes, x[1:], strict=True):
+        if isinstance(w, SameWindow):
+            continue  # it is padded until it fits
         padded = n + w.lo + w.hi
         if w.extent > padded:
             reach = f"{w.kernel}"

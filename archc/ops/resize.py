@@ -256,7 +256,7 @@ class Pad(Border):
             return ((0, 0),) * (len(xs[0]) - 1)
         if self.to is None:
             return self._sides(xs[0])
-        lacks = [int(m) - int(n) for n, m in zip(xs[0][1:], _target(self, *xs), strict=True)]
+        lacks = [m - n for n, m in zip(xs[0][1:], _target(self, *xs), strict=True)]
         return tuple((lack // 2, lack - lack // 2) for lack in lacks)
 
     def _axes(self, *xs: Shape) -> tuple[Geometry, ...]:
@@ -334,7 +334,7 @@ class Crop(Border):
         if self.at is not None:
             return per_axis(self, "at", xs[0])
         pairs = zip(xs[0][1:], _target(self, *xs), strict=True)
-        return tuple((int(n) - int(m)) // 2 for n, m in pairs)
+        return tuple((n - m) // 2 for n, m in pairs)
 
     def _axes(self, *xs: Shape) -> tuple[Geometry, ...]:
         if self.to is None:

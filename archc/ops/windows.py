@@ -15,6 +15,7 @@ from functools import lru_cache
 from math import gcd
 from typing import ClassVar
 
+from ..dims import at_hand
 from ..record import Record
 
 EMPTY = (1, 0)
@@ -323,7 +324,7 @@ def repeat(up: int, down: int = 1) -> Sample:
 
 def nearest_to(n: int, out: int) -> Sample:
     """Nearest resampling from n to out units."""
-    return Sample(num=int(n), den=int(out), out=out)
+    return Sample(num=at_hand(n), den=at_hand(out), out=out)
 
 
 def interpolation(up: int, down: int, taps: int) -> Sample:
@@ -333,7 +334,7 @@ def interpolation(up: int, down: int, taps: int) -> Sample:
 
 def interpolation_to(n: int, out: int, taps: int, align_corners: bool) -> Sample:
     """Linear or cubic resampling from n to out units."""
-    a, b = int(n), int(out)
+    a, b = at_hand(n), at_hand(out)
     if not align_corners:
         return Sample(num=2 * a, den=2 * b, shift=a - b, taps=taps, out=out)
     if b == 1 or a == 1:
