@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 import torch
 
 from archc.emit.pytorch import EmitError, source
-from tests.support.against_torch import state_of
+from tests.support.against_torch import state_of, tensors
 from tests.support.emitted import (
     ROOT,
     SPECS,
@@ -79,6 +79,66 @@ def test_every_network_runs_at_another_size(path: Path) -> None:
 def test_resnet50_is_short() -> None:
     graph, doc = networks(str(ROOT / "specs/resnet.arch"))["ResNet50"]
     assert len(emitted(graph, doc).splitlines()) <= 80
+
+
+def test_blocks_over_lists_of_any_length_are_one_class() -> None:
+    graph, doc = networks(str(ROOT / "specs/hrnet.arch"))["HRNetW32"]
+    text = emitted(graph, doc)
+    assert text.count("class Exchange") == text.count("class Rescale") == 1
+    assert "self.stage4 = nn.Sequential(*(Exchange([32, 64, 128, 256]) for _ in range(3)))" in text
+    assert "xs = [layer(x) for layer, x in zip(self.branches, streams)]" in text
+    assert "Rescale(widths, j, to=i) if i != j else nn.Identity()" in text
+    assert len(text.splitlines()) < 230
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "size"),
+    [("segnet", "SegNet", {"H": 45, "W": 50}), ("hrnet", "HRNetW18Seg", {"H": 64, "W": 32})],
+)
+def test_the_numbers_at_another_size_are_the_graphs(
+    spec: str, name: str, size: dict[str, int]
+) -> None:
+    path = str(ROOT / f"specs/{spec}.arch")
+    graph, doc = networks(path)[name]
+    there = resized(path, name, size)
+    assert there is not None
+    compute_the_same(there, emitted(graph, doc))
+
+
+ONNX = [
+    ("lenet5", "LeNet5", {}),
+    ("resnet", "ResNet18", {"H": 64, "W": 96}),
+    ("unet", "UNet", {"H": 32, "W": 48}),
+    ("googlenet", "GoogLeNet", {}),
+    ("segnet", "SegNet", {"H": 45, "W": 50}),
+    ("hrnet", "HRNetW18Seg", {"H": 64, "W": 64}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("spec", "name", "size"), ONNX, ids=[name for _, name, _ in ONNX])
+def test_onnx(spec: str, name: str, size: dict[str, int]) -> None:
+    """The emitted module exports, and ONNX Runtime computes the same."""
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    path = str(ROOT / f"specs/{spec}.arch")
+    graph, doc = networks(path)[name]
+    there = resized(path, name, size) if size else graph
+    assert there is not None
+    names: dict[str, Any] = {"__name__": "emitted"}
+    exec(compile(emitted(graph, doc), name, "exec"), names)
+    torch.manual_seed(0)
+    module = names[name]().eval()
+    x = torch.rand(1, *map(int, there.main.values[0].shape))
+    program = torch.onnx.export(module, (x,), dynamo=True, verbose=False)
+    session = runtime.InferenceSession(program.model_proto.SerializeToString())
+    given = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    with torch.no_grad():
+        wanted = tensors(module(x))
+    for a, b in zip(given, wanted, strict=True):
+        close = 1e-4 * float(b.abs().max())
+        torch.testing.assert_close(torch.from_numpy(a), b, rtol=1e-3, atol=close)
 
 
 def _mypy(folder: Path, names: list[str]) -> None:

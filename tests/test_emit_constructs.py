@@ -222,6 +222,90 @@ network N {
     -> upsample(to=image, by=bilinear) -> pad(1) -> maxout(2)
     -> f: (conv(4, 3, stride=2, pad=same) -> pool(3, stride=2, pad=same) -> scale -> lrn(5))
 }""",
+    "ragged": """
+block Scale(widths: [int], from: int, to: int) =
+  if from == to then identity
+  else if from > to then (conv(widths[to], 1) -> upsample(2 ** (from - to), by=nearest))
+  else repeat to - from as k {
+    (conv(widths[if k == to - from - 1 then to else from], 3, stride=2, pad=1)
+     -> if k < to - from - 1 then relu)
+  }
+block Mix(widths: [int]) {
+  input streams
+  s = [streams[i] -> own[i]: conv(w, 3, pad=1) for i, w in widths]
+  output [
+    fuse([s[j] -> across[i][j]: Scale(widths, j, i) for j in 0..len(widths)], by=sum) -> relu
+    for i in 0..len(widths)
+  ]
+}
+block Gather {
+  input xs
+  output fuse([x -> pool(global, by=avg) for x in xs], by=concat)
+}
+block Most {
+  input xs
+  output fuse([x -> pool(global, by=avg) -> c[i]: conv(4, 1) for i, x in xs], by=max)
+}
+network N {
+  input image[3, 16, 16]
+  x = image -> conv(4, 3, pad=1)
+  ys = [x, x -> conv(6, 3, stride=2, pad=1)] -> m1: Mix([4, 6])
+  zs = [ys[0], ys[1], ys[1] -> conv(8, 3, stride=2, pad=1)]
+  zs = zs -> m2: Mix([4, 6, 8]) -> m3: Mix([4, 6, 8])
+  output fuse(ys -> Gather, zs -> Gather, by=concat)
+  output q = fuse(ys -> Most, zs -> Most)
+}""",
+    "one length": """
+block Mix(n: int) {
+  input xs
+  output [
+    fuse([xs[j] -> f[i][j]: if i == j then identity else conv(4, 1) for j in 0..n], by=sum)
+    for i in 0..n
+  ]
+}
+network N {
+  input image[4, 8, 8]
+  output [image, image -> conv(4, 1)] -> Mix(2)
+}""",
+    "choices in loops": """
+network N {
+  input image[4, 8, 8]
+  a = image -> conv(4, 3, pad=1)
+  b = image -> conv(4, 1)
+  ys = []
+  for i in 0..4 { ys = ys + [fuse(if i % 3 == 0 then a else b, b) -> c[i]: conv(2, 1)] }
+  output ys
+}""",
+    "training": """
+block Stage(w: int) {
+  input x
+  y = x -> conv(w, 3, pad=1) -> relu
+  output aux = y -> side: conv(5, 1) when training
+  output y
+}
+block Two {
+  input x
+  output x -> Stage(6) -> conv(2, 1)
+}
+network N {
+  input image[3, 8, 8]
+  two = image -> Stage(4) -> Two
+  output main = two
+  output aux = two -> conv(2, 1) when training
+}""",
+    "cycle": """
+block A(n: int) {
+  input x[C, ...]
+  if n <= 0 { output x -> conv(C, 1) } else { output x -> b: B(n - 1) -> conv(C, 3, pad=1) }
+}
+block B(n: int) {
+  input x[C, ...]
+  if n <= 0 { output x -> relu } else { output fuse(x -> a: A(n - 1), x -> a2: A(n - 2)) }
+}
+network N {
+  input image[3, 8, 8]
+  output image -> A(5) -> b: B(3)
+}""",
     "nothing": """
 block Same {
   input x
@@ -245,7 +329,7 @@ def test_constructs(name: str, tmp_path: Path) -> None:
     ruff("check", "--isolated", str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["dense", "loops", "conditions", "recursion"])
+@pytest.mark.parametrize("name", ["dense", "loops", "ragged", "recursion"])
 def test_compile_and_export(name: str) -> None:
     graph = one(CONSTRUCTS[name])
     names: dict[str, Any] = {}

@@ -91,7 +91,7 @@ class ClassBuilder:
         self.kept: dict[str, None] = {}
         """Parameters that forward needs."""
         body = self._sequential() if program is None else self._module(program)
-        self.params = self._parameters()
+        self.params = self._parameters("\n".join(body))
         if self._is_spare("in_channels"):
             self.spared = True
             return self._attempt(program)
@@ -177,6 +177,11 @@ class ClassBuilder:
                 continue  # a loop that was to count turned out to need no number
             self.solver.used.setdefault(name)
             stored.append(Entry(f"self.{self._field(name)} = ", Raw(name)))
+        for entry in entries:
+            name = entry.prefix.removeprefix("self.").removesuffix(" = ")
+            if re.search(rf"\bself\.{name}\[[^]]*\]\[", "\n".join(text)):
+                # A list of lists: to type checkers its elements are Modules, without elements.
+                entry.prefix = f"self.{name}: Any = "
         made = lines([*stored, *entries])
         return [*(["        super().__init__()", *made, ""] if made else []), *text]
 
@@ -375,8 +380,9 @@ class ClassBuilder:
 
     # ------------------------------------------------------------------ parameters
 
-    def _parameters(self) -> list[Param]:
+    def _parameters(self, body: str) -> list[Param]:
         """Those that are used: channels first, then the block's own in its order, then others."""
+        code = re.sub(r"  # .*", "", body)
         order = list(known(self.units, self.names))
         order.sort(key=lambda n: not (n == "in_channels" or n.endswith("_channels")))
         new = [n for n in self.solver.known if n not in order]
@@ -385,7 +391,7 @@ class ClassBuilder:
         made = [
             Param(name, self.solver.known[name], name in order)
             for name in (*order, *new)
-            if name in wanted
+            if name in wanted and re.search(rf"(?<![.\w]){name}\b", code)
         ]
         for param in reversed(made):
             if param.name.endswith("in_channels"):

@@ -77,7 +77,11 @@ def imports(code: str) -> str:
     """Only what the code uses, as isort orders it."""
     lines = []
     if "OrderedDict(" in code:
-        lines += ["from collections import OrderedDict", ""]
+        lines.append("from collections import OrderedDict")
+    if ": Any = " in code:
+        lines.append("from typing import Any")
+    if lines:
+        lines.append("")
     lines.append("import torch")
     if "F." in code:
         lines.append("import torch.nn.functional as F")

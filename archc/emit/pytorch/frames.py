@@ -344,10 +344,13 @@ class Frame(Reads):
         return False
 
     def _return(self, columns: tuple[bool, ...], early: bool = False, aux: bool = False) -> None:
-        ends = [e for e in self.program.outputs if not e.training]
-        if aux:
-            ends += [e for e in self.program.outputs if e.training]
-        made = [self._argument(end.value, columns) for end in ends]
+        ends = self.program.outputs
+        if self.main:
+            ends = [e for e in ends if not e.training] + [e for e in ends if e.training and aux]
+        made = [
+            Inlined(Lit(None)) if end.training and not aux else self._argument(end.value, columns)
+            for end in ends
+        ]
         value = made[0].expr if len(made) == 1 else Seq(tuple(m.expr for m in made), "()")
         inlined = [s for m in made for s in m.steps]
         step, shape = -1, None

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from .code import Expr, Lit, Raw, flat
-from .solve import ABSENT, Row, Solver, constant, fits, names_in
+from .solve import ABSENT, Row, Solver, constant, fits, names_in, normal
 from .templates import Mismatch
 
 
@@ -28,6 +28,11 @@ class LoopSolver(Solver):
         """An expression uses the variable."""
 
     def solve(self, row: Row, hints: Mapping[str, str], role: str) -> Expr:
+        said = normal(hints.get(role, ""))
+        if self.variable in names_in(said):
+            found = self.row(said)
+            if found is not None and fits(row, found):
+                return self.accept(said, found)
         flat_row = self._collapsed(row)
         if flat_row is not None:
             return self.outer.solve(flat_row, hints, role)

@@ -147,10 +147,9 @@ def _rank(made: Plan, kinds: dict[int, Kind]) -> int:
 
 def _is_fixed(made: Plan, kinds: dict[int, Kind]) -> bool:
     """Do all iterations of a column read the same value?"""
-    columns: dict[int, set[int]] = {}
-    for pair, (_, i, _) in kinds.items():
-        columns.setdefault(made.pairs[pair][0], set()).add(i)
-    return all(len(found) == 1 for found in columns.values())
+    return _same_all_along(
+        made, [kinds.get(n, ("", NONE, None))[1] for n in range(len(made.pairs))]
+    )
 
 
 def _taken(made: Plan, kinds: dict[int, Kind]) -> int | None:
@@ -175,26 +174,34 @@ def _taken(made: Plan, kinds: dict[int, Kind]) -> int | None:
         for n, old in enumerate(made.taken):
             if old.kind == "carried" and all(old.ids[pair] == ids[pair] for pair in kinds):
                 return n
-    if not _is_fixed(made, kinds):
-        return _add(made, Taken("element", ids))
-    for n, old in enumerate(made.taken):
-        there = [a == NONE for a in old.ids]
-        if old.kind == "element" and there == [b != NONE for b in ids]:
-            old.ids = [max(a, b) for a, b in zip(old.ids, ids, strict=True)]
-            return n
-    return _add(made, Taken("fixed", ids))
+    return _add(made, Taken("fixed" if _is_fixed(made, kinds) else "element", ids))
 
 
 def _add(made: Plan, new: Taken) -> int:
     """The number of an input that is (or becomes) one of the plan's."""
     for n, old in enumerate(made.taken):
-        if old.kind != new.kind or old.before != new.before:
+        if old.before != new.before:
             continue
-        if all(a == b or NONE in (a, b) for a, b in zip(old.ids, new.ids, strict=True)):
-            old.ids = [max(a, b) for a, b in zip(old.ids, new.ids, strict=True)]
-            return n
+        if any(a != b and NONE not in (a, b) for a, b in zip(old.ids, new.ids, strict=True)):
+            continue
+        ids = [max(a, b) for a, b in zip(old.ids, new.ids, strict=True)]
+        if old.kind != new.kind or (new.kind == "fixed" and not _same_all_along(made, ids)):
+            # Different iterations read them: the elements of a list, if there is one in each.
+            if "carried" in (old.kind, new.kind) or NONE in ids:
+                continue
+            old.kind = "element"
+        old.ids = ids
+        return n
     made.taken.append(new)
     return len(made.taken) - 1
+
+
+def _same_all_along(made: Plan, ids: list[int]) -> bool:
+    columns: dict[int, set[int]] = {}
+    for (k, _), i in zip(made.pairs, ids, strict=True):
+        if i != NONE:
+            columns.setdefault(k, set()).add(i)
+    return all(len(found) == 1 for found in columns.values())
 
 
 def _results(

@@ -11,7 +11,7 @@ from .errors import EmitError
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
-_IMPORTED = frozenset({"F", "OrderedDict", "Tensor", "nn", "torch"})
+_IMPORTED = frozenset({"Any", "F", "OrderedDict", "Tensor", "nn", "torch"})
 _AMBIGUOUS = frozenset("lOI")  # look like digits
 _TAKEN = _IMPORTED | frozenset(dir(builtins)) | {"self", "cls"}
 

@@ -166,6 +166,11 @@ class Placer:
             ):
                 raise Mismatch
             numbers = [int(part) if part else ABSENT for part in parts]
+            if merged.optional:  # called everywhere, so where it is the identity as well
+                own = [index[at - 1] if at <= len(index) else -1 for index in level.indices]
+                if any(n is not ABSENT and n != i for n, i in zip(numbers, own, strict=True)):
+                    raise Mismatch
+                numbers = list(own)
             text += f"[{level.text(numbers, {}, 'index')}]"
         access = self.builder.stored(Raw(text))
         roots = len(self.builder.units)
@@ -173,7 +178,8 @@ class Placer:
         for column, step in enumerate(merged.steps):
             steps = by_index.setdefault(level.indices[column], [None] * roots)
             steps[level.roots[column]] = step
-        if roots > 1 and any(s is None for steps in by_index.values() for s in steps):
+        partly = any(s is None for steps in by_index.values() for s in steps)
+        if partly and (roots > 1 or merged.optional):
             self._grown(merged, level, name, rows)
         else:
             for steps in by_index.values():

@@ -13,6 +13,9 @@ from .solve import names_in
 from .statements import Header
 from .templates import replace
 
+# They stand for the variables until it is clear that the number is gone.
+_MODULE, _ELEMENT = Raw("\0"), Raw("\0\0")
+
 
 def side_by_side(
     item: Expr, header: Header, lists: Sequence[Expr], taken: Container[str]
@@ -28,10 +31,10 @@ def side_by_side(
         if isinstance(part, Raw) and part.text in header.modules:
             name = "layers" if "layer" in inner else "layer"
             if over.setdefault(name, header.modules[part.text]) == header.modules[part.text]:
-                return Raw(name)
+                return _MODULE
         if not isinstance(part, Item) or part.index != Raw(variable) or part.on not in lists:
             return None
-        return Raw("x") if over.setdefault("x", part.on) == part.on else None
+        return _ELEMENT if over.setdefault("x", part.on) == part.on else None
 
     inner = _targets(item)
     made = replace(item, swap)
@@ -40,6 +43,8 @@ def side_by_side(
     if "x" in over and ("x" in inner or _reads_values(made)):
         return None
     names = sorted(over)
+    named = {_MODULE: Raw(names[0]), _ELEMENT: Raw("x")}
+    made = replace(made, lambda part: named.get(part) if isinstance(part, Raw) else None)
     if len(names) == 1:
         return Gen(made, names[0], over[names[0]], "[]")
     return Gen(made, ", ".join(names), Apply("zip", tuple(over[name] for name in names)), "[]")
