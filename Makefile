@@ -50,7 +50,8 @@ peers: $(READY) ## install what the tests compare with, if it can be had
 
 verify-all: $(READY) peers ## prove all of specs/ against PyTorch, every network; takes long
 	$(ONE) $(BIN)/archc verify specs/*.arch
-	$(ONE) ARCHC_ALL=1 $(BIN)/python -m pytest -q tests/test_checkpoints.py tests/test_verify.py
+	$(ONE) ARCHC_ALL=1 $(BIN)/python -m pytest -q \
+	  tests/test_checkpoints.py tests/test_verify.py tests/test_transforms.py
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check
