@@ -1,8 +1,8 @@
-"""What lints need to know of the text: files of the user, their comments, what nothing refers to."""
+"""What lints need to know of the text: the user's files, and what in them nothing refers to."""
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator
 
 from ..source import Span
@@ -36,44 +36,24 @@ def unreferenced(unit: Unit) -> Iterator[tuple[str, str, Span]]:
     declarations = unit.file.declarations
     if not any(isinstance(d, (tree.Network, tree.Variant)) for d in declarations):
         return
-    words = _words(unit)
+    names = {id(decl): _names(decl) for decl in declarations}
+    every: Counter[str] = Counter()
+    for found in names.values():
+        every.update(found)
     for decl in declarations:
         if isinstance(decl, tree.Use):
-            brought = [*decl.names, *([decl.alias] if decl.alias else [])]
-            for ident in brought:
-                if words[ident.name] == 1:
+            for ident in [*decl.names, *([decl.alias] if decl.alias else [])]:
+                if not every[ident.name]:
                     yield "name", ident.name, ident.span
-            continue
-        if isinstance(decl, (tree.Block, tree.Const)):
-            name = decl.name.name
-            if not any(name in _names(other) for other in _mentioning(declarations, decl, words)):
+        elif isinstance(decl, (tree.Block, tree.Const)):
+            own = decl.name.name in names[id(decl)]
+            if every[decl.name.name] == own:
                 kind = "block" if isinstance(decl, tree.Block) else "constant"
-                yield kind, name, decl.name.span
+                yield kind, decl.name.name, decl.name.span
         if isinstance(decl, (tree.Block, tree.Network, tree.Const)):
             for param in decl.params or ():
-                # Only a name that stands once in the declaration's text can be unused.
-                if len(re.findall(rf"\b{param.name.name}\b", decl.span.text)) == 1 or (
-                    param.name.name not in _names(decl)
-                ):
+                if param.name.name not in names[id(decl)]:
                     yield "parameter", param.name.name, param.name.span
-
-
-def _mentioning(
-    declarations: tuple[tree.Decl, ...], decl: tree.Block | tree.Const, words: dict[str, int]
-) -> Iterator[tree.Decl]:
-    """The other declarations whose text has the name of one, if any has."""
-    name = decl.name.name
-    if words[name] > 1:
-        for other in declarations:
-            if other is not decl and name in other.span.text:
-                yield other
-
-
-def _words(unit: Unit) -> dict[str, int]:
-    """How often each word stands in the text."""
-    from collections import Counter
-
-    return Counter(re.findall(r"[^\W\d]\w*", unit.source.text))
 
 
 def _names(decl: tree.Decl) -> set[str]:
@@ -83,4 +63,6 @@ def _names(decl: tree.Decl) -> set[str]:
         found.add(decl.base[0].name)
     elif isinstance(decl, tree.Recipe) and decl.network is not None:
         found.add(decl.network.name)
+    elif isinstance(decl, tree.Default):
+        found.add(decl.name.name)
     return found

@@ -6,9 +6,8 @@ however many layers and networks that stage makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from ...diagnostics import Diagnostic, Label
 from ...graph import Graph
@@ -27,7 +26,7 @@ from .pairs import (
 from .scene import Loss, Scene, key_of
 from .windows import checkerboard, dropped_border, single_place
 
-__all__ = ["LINTS", "Loss", "Text", "Unused", "lint", "silence", "unused"]
+__all__ = ["LINTS", "Loss", "Text", "lint", "silence", "unused"]
 
 LINTS: tuple[Callable[[Scene], None], ...] = (
     dropped_border,
@@ -42,14 +41,6 @@ LINTS: tuple[Callable[[Scene], None], ...] = (
     single_place,
     heavy_linear,
 )
-
-
-class Unused(NamedTuple):
-    """A declaration that nothing refers to."""
-
-    kind: str
-    name: str
-    span: Span
 
 
 def lint(
@@ -75,14 +66,14 @@ def lint(
     return list(found.values())
 
 
-def unused(declared: Sequence[Unused]) -> list[Diagnostic]:
-    """W110, for each declaration that nothing refers to."""
+def unused(declared: Iterable[tuple[str, str, Span]]) -> list[Diagnostic]:
+    """W110, for each declaration (its kind, name, place) that nothing refers to."""
     return [
         Diagnostic(
             "W110",
-            f"{one.kind} `{one.name}` is not used",
-            (Label(one.span),),
+            f"{kind} `{name}` is not used",
+            (Label(span),),
             help="leave it out, or use it",
         )
-        for one in declared
+        for kind, name, span in declared
     ]

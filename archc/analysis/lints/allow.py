@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from ...diagnostics import Diagnostic, Label, closest
 from ...diagnostics.catalogue import CODES
 from ...source import Source, Span
 
-_ALLOW = re.compile(r"#\s*allow\b[ \t]*(?P<codes>W[\w, \t]*?)?[ \t]*(?::[ \t]*(?P<reason>.*))?$")
+_ALLOW = r"#[ \t]*allow[ \t]+(?P<codes>W[\w, \t]*?)[ \t]*(?::[ \t]*(?P<reason>.*))?$"
 
 
-class Text(NamedTuple):
-    """One file: its comments, and the spans of its declarations, in order."""
-
-    source: Source
-    comments: Sequence[Span]
-    declarations: Sequence[Span]
+Text = tuple[Source, list[Span], list[Span]]
+"""One file: its source, the spans of its comments and of its blocks and networks, in order."""
 
 
 class _Allow:
@@ -55,8 +50,9 @@ def silence(
     wrong: list[Diagnostic] = []
     allows: list[_Allow] = []
     for text in texts:
-        allows += _read(text, wrong if text.source is judged else [])
-    left = [d for d in found if not any([allow.takes(d) for allow in allows])]
+        allows += _read(text, wrong if text[0] is judged else [])
+    # All are asked, also behind one that takes it, so that each knows that it had a reason.
+    left = [d for d in found if True not in {allow.takes(d) for allow in allows}]
     if judged is not None:
         for allow in allows:
             idle = [code for code in allow.codes if code not in allow.used]
@@ -70,10 +66,10 @@ def _useless(span: Span, why: str, help: str = "leave it out") -> Diagnostic:
 
 
 def _read(text: Text, wrong: list[Diagnostic]) -> Iterator[_Allow]:
-    for span in text.comments:
+    for span in text[1]:
         said = span.text
-        match = _ALLOW.match(said.rstrip()) if "allow" in said else None
-        if match is None or match["codes"] is None:
+        match = re.match(_ALLOW, said.rstrip()) if "allow" in said else None
+        if match is None:
             continue
         codes = re.split(r"[\s,]+", match["codes"].strip(" \t,"))
         unknown = [c for c in codes if c not in CODES or not c.startswith("W")]
@@ -90,19 +86,20 @@ def _read(text: Text, wrong: list[Diagnostic]) -> Iterator[_Allow]:
 
 def _reach(text: Text, span: Span) -> tuple[int, int]:
     """The lines that a comment speaks of: first and last."""
-    source, line = text.source, span.line
+    source, _, declarations = text
+    line = span.line
     if source.text[source.starts[line - 1] : span.start].strip():
         return line, line
     below = line + 1
     while source.line(below).lstrip().startswith("#"):
         below += 1
-    for declared in text.declarations:
+    for declared in declarations:
         if declared.line == below:
             return below, source.position(declared.end)[0]
-    inside = any(d.start < span.start < d.end for d in text.declarations)
+    inside = any(d.start < span.start < d.end for d in declarations)
     if inside:
         while below < len(source.starts) and not source.line(below).strip():
             below += 1
         return below, below
-    before = all(d.start > span.start for d in text.declarations)
+    before = all(d.start > span.start for d in declarations)
     return (1, len(source.starts)) if before else (below, below)

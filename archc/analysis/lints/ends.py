@@ -92,18 +92,18 @@ def _pooled(scene: Scene, value: int) -> tuple[Place, Node] | None:
 def softmax_before_loss(scene: Scene) -> None:
     """W108: cross_entropy takes logits and has a softmax of its own."""
     outputs = [end for end in scene.graph.main.outputs if not end.hidden]
-    for loss in scene.losses:
-        if loss.name != "cross_entropy":
+    for output, name, span in scene.losses:
+        if name != "cross_entropy":
             continue
         for end in outputs:
-            if loss.output not in (None, end.name) or not isinstance(end.value, int):
+            if output not in (None, end.name) or not isinstance(end.value, int):
                 continue
             found = _last(scene, end.value)
             if found is None or found[1].op != "softmax":
                 continue
             at = scene.place(found[0])
             if at is not None:
-                _warn_softmax(scene, at, loss.span)
+                _warn_softmax(scene, at, span)
 
 
 def _warn_softmax(scene: Scene, at: Span, loss: Span) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import gcd
 
 from ...graph import Body, Node
@@ -51,15 +50,15 @@ def _compare(scene: Scene, body: Body, node: Node, seen: list[Field | None]) -> 
             at = scene.place(node)
             if apart is None or at is None:
                 continue
-            if abs(apart) > Fraction(max(local[0].q, other.q), 2):
-                message = f"branches are {_figure(abs(apart))} apart in {name} where they meet"
+            if 2 * apart > max(local[0].q, other.q):
+                message = f"branches are {apart:.3g} apart in {name} where they meet"
                 note = "measured between the centres of what they see, in places of the input"
                 help = "the same border on both sides, or `crop` and `pad` to their middle"
                 scene.warn("W105", message, at, notes=(note,), help=help)
                 return
 
 
-def _apart(a: Axis, b: Axis, units: int) -> Fraction | None:
+def _apart(a: Axis, b: Axis, units: int) -> float | None:
     """Mean distance between the centres of two fields; None where they move differently."""
     if a is b or a.stride != b.stride or a.table or b.table:
         return None
@@ -67,8 +66,4 @@ def _apart(a: Axis, b: Axis, units: int) -> Fraction | None:
     if period > min(units, _LONGEST) or a.blind or b.blind:
         return None
     twice = sum(a.low(u) + a.high(u) - b.low(u) - b.high(u) for u in range(period))
-    return Fraction(twice, 2 * period)
-
-
-def _figure(n: Fraction) -> str:
-    return str(n) if n.denominator == 1 else f"{float(n):.3g}"
+    return abs(twice) / (2 * period)

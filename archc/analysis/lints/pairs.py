@@ -6,8 +6,6 @@ from math import prod
 
 from ...diagnostics import Fix, Label
 from ...graph import Node
-from ...ops.dense import Linear
-from ...ops.regularize import Dropout
 from .scene import Scene, key_of, with_argument
 
 _BIASED = ("conv", "conv_transpose", "linear")
@@ -52,14 +50,13 @@ def collapsing_linear(scene: Scene) -> None:
 
     A narrow layer in the middle is a factorisation on purpose where it saves weights.
     """
-    for body, node, op in scene.nodes("linear"):
-        assert isinstance(op, Linear)
+    for body, node, _ in scene.nodes("linear"):
         first = scene.before(body, node.inputs[0], _LINEAR_BETWEEN)
         at = scene.place(node)
-        if at is None or first is None or not isinstance(first[1], Linear):
+        if at is None or first is None or first[1].op != "linear":
             continue
         width = int(body.values[first[0].inputs[0]].shape[0])
-        middle, out = first[1].features, op.features
+        middle, out = (int(body.values[n.outputs[0]].shape[0]) for n in (first[0], node))
         if middle * (width + out) < width * out:
             continue
         there = scene.place(first[0])
@@ -73,7 +70,8 @@ def dropout_before_batchnorm(scene: Scene) -> None:
     """W109: the variance that batchnorm learns with dropout is not that of evaluation."""
     for body, node, _ in scene.nodes("batchnorm"):
         found = scene.before(body, node.inputs[0], _POINTWISE)
-        if found is None or not isinstance(found[1], Dropout) or found[1].p == 0:
+        p = getattr(found[1], "p", 0) if found is not None and found[1].op == "dropout" else 0
+        if found is None or p == 0:
             continue
         at = scene.place(found[0]) or scene.place(node)
         if at is None:
@@ -81,7 +79,7 @@ def dropout_before_batchnorm(scene: Scene) -> None:
         norm = scene.place(node)
         also = () if norm is None or norm == at else (Label(norm, "averages what is left"),)
         message = "dropout before batchnorm: its averages are wrong in evaluation"
-        note = f"in training, dropout multiplies the mean square of units by {_gain(found[1].p)}"
+        note = f"in training, dropout multiplies the mean square of units by {_gain(p)}"
         help = "put the dropout behind the last batchnorm, or leave one of them out"
         scene.warn("W109", message, at, also=also, notes=(note,), help=help)
 

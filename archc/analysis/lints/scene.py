@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from ...diagnostics import Diagnostic, Edit, Fix, Label
 from ...graph import Body, Graph, Node, leaves
@@ -12,13 +11,8 @@ from ...ops import Op
 from ...source import Source, Span
 from ..report import Report
 
-
-class Loss(NamedTuple):
-    """The loss that a recipe sets: for one output by name, or for the only one (None)."""
-
-    output: str | None
-    name: str
-    span: Span
+Loss = tuple[str | None, str, Span]
+"""The loss that a recipe sets: for which output (None: the only one), its name, its place."""
 
 
 class Scene:
@@ -42,6 +36,7 @@ class Scene:
         self.needed: set[tuple[str, int, int]] = set()
         """Places of stages whose bias has an effect."""
         self._sources = sources
+        self._places: dict[int, Span | None] = {}
         self._uses: dict[int, list[int]] = {}
 
     # ------------------------------------------------------------------ walking
@@ -58,7 +53,7 @@ class Scene:
                     yield body, node, ops[node.op]
 
     def maker(self, body: Body, value: int) -> tuple[Node, Op] | None:
-        """The operator of the same body that makes a value, if one does and nothing else reads it."""
+        """The operator of the same body that makes a value that nothing else reads, if one does."""
         made = body.values[value].node
         if made < 0 or self.uses(body)[value] != 1:
             return None
@@ -89,13 +84,17 @@ class Scene:
 
     def place(self, node: Node) -> Span | None:
         """Where a node's stage stands; None in a file that is not the user's."""
+        if node.site in self._places:
+            return self._places[node.site]
         site = self.graph.sites[node.site]
         source = self._sources.get(site.file)
-        if source is None:
-            return None
-        starts = source.starts
-        start = starts[site.line - 1] + site.column - 1
-        return Span(source, start, starts[site.end_line - 1] + site.end_column - 1)
+        found: Span | None = None
+        if source is not None:
+            starts = source.starts
+            start = starts[site.line - 1] + site.column - 1
+            found = Span(source, start, starts[site.end_line - 1] + site.end_column - 1)
+        self._places[node.site] = found
+        return found
 
     @property
     def sizes(self) -> str | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ...ops.base import AXES, Op, Shape, show
-from ...ops.conv import ConvTranspose
-from ...ops.windows import Window
+from ...ops.windows import Scatter, Window
 from .scene import Scene
 
 _LINES = {"height": "row", "width": "column", "depth": "slice", "length": "step"}
@@ -12,19 +11,20 @@ _LINES = {"height": "row", "width": "column", "depth": "slice", "length": "step"
 
 def dropped_border(scene: Scene) -> None:
     """W101: the last rows or columns are in no window, because the step does not divide."""
+    known: dict[tuple[int, Shape], list[tuple[int, str]]] = {}
     for body, node, op in scene.nodes("pool", "conv", "locally_connected"):
-        at = scene.place(node)
-        if at is None:
-            continue
         x = body.values[node.inputs[0]].shape
-        lost = _lost(op, x)
-        if not lost:
+        lost = known.get((node.op, x))
+        if lost is None:
+            lost = known[node.op, x] = _lost(op, x)
+        at = scene.place(node) if lost else None
+        if at is None:
             continue
         notes = list(op.arithmetic(x))
         if scene.sizes is not None:
             notes.append(scene.sizes)
-        what = " and ".join(lost)
-        verb = "is" if len(lost) == 1 and not what.split(" of ")[0].endswith("s") else "are"
+        what = " and ".join(text for _, text in lost)
+        verb = "is" if sum(count for count, _ in lost) == 1 else "are"
         way = (
             "`ceil=true` keeps a last window that hangs over the end"
             if op.op == "pool"
@@ -34,8 +34,8 @@ def dropped_border(scene: Scene) -> None:
         scene.warn("W101", message, at, notes=tuple(notes), help=way)
 
 
-def _lost(op: Op, x: Shape) -> list[str]:
-    """`the last row of 7` for each axis whose end no window reaches."""
+def _lost(op: Op, x: Shape) -> list[tuple[int, str]]:
+    """How many, and `the last row of 7`, for each axis whose end no window reaches."""
     lost = []
     names = AXES[len(x) - 1]
     for name, geometry, size in zip(names, op.axes(x), x[1:], strict=True):
@@ -47,18 +47,20 @@ def _lost(op: Op, x: Shape) -> list[str]:
         rest = n - 1 - geometry.reads(units - 1, units - 1)[1]
         if rest > 0:
             line = _LINES[name]
-            lost.append(f"the last {line if rest == 1 else f'{rest} {line}s'} of {n}")
+            lines = line if rest == 1 else f"{rest} {line}s"
+            lost.append((rest, f"the last {lines} of {n}"))
     return lost
 
 
 def checkerboard(scene: Scene) -> None:
     """W103: a transposed convolution whose windows overlap unevenly."""
     for body, node, op in scene.nodes("conv_transpose"):
-        assert isinstance(op, ConvTranspose)
         at = scene.place(node)
         if at is None:
             continue
         for geometry in op.axes(body.values[node.inputs[0]].shape):
+            if not isinstance(geometry, Scatter):
+                continue
             kernel, stride = geometry.kernel, geometry.stride
             if stride == 1 or kernel % stride == 0:
                 continue
@@ -74,9 +76,9 @@ def checkerboard(scene: Scene) -> None:
 def single_place(scene: Scene) -> None:
     """W111: a kernel over one place reads nothing but that place and padding."""
     for body, node, op in scene.nodes("conv", "pool"):
-        at = scene.place(node)
         x = body.values[node.inputs[0]].shape
-        if at is None or any(int(n) != 1 for n in x[1:]):
+        at = None if any(n != 1 for n in x[1:]) else scene.place(node)
+        if at is None:
             continue
         kernels = [g.kernel for g in op.axes(x) if isinstance(g, Window)]
         if all(k == 1 for k in kernels):
