@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SpecError(ValueError):
-    """A spec is wrong. `diagnostics` has every mistake with its place; str() is what the CLI prints."""
+    """A spec is wrong. `diagnostics` has every mistake and its place; str() is as in the CLI."""
 
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
         from .diagnostics.terminal import render

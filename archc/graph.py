@@ -1,8 +1,8 @@
 """The validated graph: what a network is once names, defaults, blocks and loops are worked out.
 
-A graph is a list of *bodies*. A body is one distinct (block, arguments, input shapes): its nodes are
-operators or calls of earlier bodies, so a unit that occurs 400 times stands here once, and every
-analysis works once per body. The last body is the network.
+A graph is a list of *bodies*. A body is one distinct (block, arguments, input shapes): its nodes
+are operators or calls of earlier bodies, so a unit that occurs 400 times stands here once, and
+every analysis works once per body. The last body is the network.
 
 Values are numbered within their body. Shapes have no batch axis. Paths are state_dict prefixes:
 a node's `name` is relative to its body, dots included.
@@ -71,15 +71,16 @@ class Value(_Part):
     name: str | None = None
     """The name that the source gives it (`name = pipeline`, an input's name), if any."""
     positions: int | None = None
-    """The value that holds the positions of its maxima, if a max pool made it and they are wanted."""
+    """The value with the positions of its maxima, if a max pool made it and they are wanted."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Node(_Part):
     """An operator (`op` >= 0, into `Graph.ops`) or a call (`body` >= 0, into `Graph.bodies`).
 
-    `inputs` and `outputs` are values of the body; a call's follow the flattened trees of the callee's
-    `Input`s and `Output`s (hidden positions last). The max pool before an `unpool` has two outputs.
+    `inputs` and `outputs` are values of the body; a call's follow the flattened trees of the
+    callee's `Input`s and `Output`s (hidden positions last). The max pool before an `unpool` has
+    two outputs.
     """
 
     name: str
@@ -102,10 +103,10 @@ class Node(_Part):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Scope(_Part):
-    """A group of nodes: what a label on a group, `repeat`, `for` or `skip` names. Scope 0 is the body.
+    """A group of nodes: what a label on a group, `repeat`, `for` or `skip` names. 0: the body.
 
-    Transparent constructs (unlabelled repeat, for, skip) have a scope too, with the path of the scope
-    around them: diagrams fold by it, loops are emitted from it.
+    Transparent constructs (unlabelled repeat, for, skip) have a scope too, with the path of the
+    scope around them: diagrams fold by it, loops are emitted from it.
     """
 
     path: str
@@ -171,7 +172,7 @@ class Body(_Part):
     kind: Literal["network", "block", "stage"]
     """"stage": a block whose body is one stage."""
     args: dict[str, Any]
-    """Every parameter's value; blocks and operators as text (`Bottleneck`, `leaky_relu(slope=0.1)`)."""
+    """Every parameter's value; blocks and operators as text (`Bottleneck`, `leaky_relu(0.1)`)."""
     doc: str
     site: int
     inputs: list[Input] = field(default_factory=list)

@@ -22,8 +22,10 @@ def examples() -> list[tuple[str, int, str]]:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for match in EXAMPLE.finditer(text):
-            found.append((page.name, text.count("\n", 0, match.start()) + 1, match[1]))
+        found += [
+            (page.name, text.count("\n", 0, match.start()) + 1, match[1])
+            for match in EXAMPLE.finditer(text)
+        ]
     return found
 
 

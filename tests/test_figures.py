@@ -1,7 +1,7 @@
 """Published networks in `specs/`, against figures measured on the published code.
 
-`figures.json`: parameters, multiply-accumulates, output shapes, and what units of the module `at` see
-(largest and smallest phase, stride, effective padding), by the name of the model.
+`figures.json`: parameters, multiply-accumulates, output shapes, and what units of the module `at`
+see (largest and smallest phase, stride, effective padding), by the name of the model.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def nested(form: str, inner: str, times: int) -> str:
         ("const a = b\nconst b = a", "E0205"),
         ("network A = B\nnetwork B = A", "E0703"),
         ("network A = A", "E0703"),
-        (net("output fuse(image, [1, 2] -> B, by=sum)", before="block B = (relu -> relu)"), "E0506"),
+        (net("output fuse(image, [1, 2] -> B, by=sum)", before="block B = (relu)"), "E0506"),
         (net("output fuse(image, 1 -> B, by=sum)", before="block B { input x output x }"), "E0506"),
         (net("output fuse(image, 1 -> relu, by=sum)"), "E0506"),
         (net('output fuse(image, "a" -> skip { relu }, by=sum)'), "E0506"),

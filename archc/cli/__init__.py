@@ -16,7 +16,7 @@ OK, WRONG, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; the exit code: 0 fine, 1 the spec, data or proof is wrong, 2 usage, 3 a bug."""
+    """Run a command. Exit codes: 0 fine, 1 spec, data or proof is wrong, 2 usage, 3 a bug."""
     try:
         args = parser().parse_args(argv)
     except SystemExit as stop:
@@ -46,7 +46,8 @@ def _bug(error: Exception, argv: list[str] | None) -> int:
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"
     print(
-        f"archc: this is a bug in archc, not in your spec: {type(error).__name__} at {where}: {error}\n"
+        "archc: this is a bug in archc, not in your spec: "
+        f"{type(error).__name__} at {where}: {error}\n"
         f"  archc {__version__}, Python {platform.python_version()}, {platform.system()}\n"
         f"  command: archc {' '.join(sys.argv[1:] if argv is None else argv)}\n"
         "  Please report these lines and the spec. ARCHC_TRACEBACK=1 shows the whole trace.",

@@ -42,8 +42,9 @@ recipe quick for {name} {{
 }}
 """
 RESERVED = frozenset(
-    "and as block const default else expect false for if in input network not or output recipe "
-    "repeat share skip then true use via when where".split()
+    ["and", "as", "block", "const", "default", "else", "expect", "false", "for", "if", "in"]
+    + ["input", "network", "not", "or", "output", "recipe", "repeat", "share", "skip", "then"]
+    + ["true", "use", "via", "when", "where"]
 )
 
 

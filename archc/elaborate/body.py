@@ -1,4 +1,4 @@
-"""Builds one body of the graph: values, nodes, scopes, names; checks at the end that nothing is lost."""
+"""Builds one body of the graph: values, nodes, scopes, names; at the end, is nothing lost?"""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .expressions import Expressions
     from .session import Session
 
-FUNCTIONS = frozenset(["len", "zip", "reversed", "sum", "min", "max", "int", "round", "log", "shape"])
+FUNCTIONS = frozenset(
+    ["len", "zip", "reversed", "sum", "min", "max", "int", "round", "log", "shape"]
+)
 
 
 def is_operator(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Calls of blocks and networks: each distinct (block, arguments, input shapes) is worked out once."""
+"""Calls of blocks and networks: each distinct (block, arguments, shapes) is worked out once."""
 
 from __future__ import annotations
 
@@ -107,9 +107,7 @@ def entered(self: Frame, name: str, span: Span) -> Iterator[None]:
         session.stack.pop()
 
 
-def open_frame(
-    self: Frame, decl: Any, unit: Any, values: dict[str, Any], node: Any
-) -> Frame:
+def open_frame(self: Frame, decl: Any, unit: Any, values: dict[str, Any], node: Any) -> Frame:
     """A frame with the parameters bound, defaults evaluated in order.
 
     `node` is the call, or the declaration of the network that is elaborated itself.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..diagnostics import closest
@@ -141,11 +142,11 @@ class Expressions:
         return self.session.weigh([self.eval(item) for item in node.items], node.span)
 
     def comprehension(self, node: tree.Comprehension) -> Any:
-        items: list[Any] = []
-        with_loop = self.loop(node, node.targets, node.over)
-        for _ in with_loop:
-            if node.where is None or self.test(node.where):
-                items.append(self.eval(node.item))
+        items = [
+            self.eval(node.item)
+            for _ in self.loop(node, node.targets, node.over)
+            if node.where is None or self.test(node.where)
+        ]
         return self.session.weigh(items, node.span)
 
     def loop(self, node: Any, targets: tree.Targets, over: tree.Expr) -> Iterator[int]:
@@ -364,7 +365,8 @@ class Expressions:
         return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op])
 
     def test(self, node: tree.Expr) -> bool:
-        """A condition that decides structure: it may depend on a free size only if `where` decides."""
+        """A condition that decides structure: it may depend on a free size only if `where`
+        decides it."""
         value = self.eval(node)
         if value is POISON:
             raise Fail
@@ -390,7 +392,7 @@ class Expressions:
     # ------------------------------------------------------------------ calls
 
     def call(self, node: tree.Call) -> Any:
-        """`fuse(a, b)`, a built-in function, a `const` function, or a block with arguments as a value."""
+        """`fuse(a, b)`, a built-in or `const` function, or a block with arguments as a value."""
         func = node.func
         if isinstance(func, tree.Name) and func.name not in self.env:
             if func.name == "fuse":
@@ -413,10 +415,8 @@ class Expressions:
         for arg in args.items if args else ():
             if isinstance(arg.value, tree.Name) and arg.value.name not in self.env:
                 continue  # may be a bare word
-            try:
+            with suppress(Fail):
                 self.eval(arg.value)
-            except Fail:
-                pass
 
     def fuse(self, node: tree.Call) -> Any:
         self.session.fail("E0507", "layers cannot stand in a constant expression", node.span)

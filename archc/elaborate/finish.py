@@ -48,10 +48,11 @@ def drop_unwanted_positions(bodies: list[Body], by_index: list[Body]) -> None:
                 plain = sum(len(leaves(o.value)) for o in callee.outputs if not o.hidden)
                 ports = [k for k, i in enumerate(node.outputs[plain:]) if i in used]
                 wanted.setdefault(id(callee), set()).update(ports)
-            elif len(node.outputs) == 2 and _holds_positions(body, node.outputs):
-                if node.outputs[1] not in used:
-                    body.values[node.outputs[0]].positions = None
-                    node.outputs = node.outputs[:1]
+                continue
+            two = len(node.outputs) == 2 and _holds_positions(body, node.outputs)
+            if two and node.outputs[1] not in used:
+                body.values[node.outputs[0]].positions = None
+                node.outputs = node.outputs[:1]
     _trim_calls(bodies, by_index, wanted)
 
 

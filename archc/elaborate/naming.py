@@ -11,9 +11,20 @@ _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 LABEL = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 # Attributes that nn.Module needs for itself: a submodule of that name would break it.
-RESERVED = frozenset(
-    ["T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers", "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook", "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train", "training", "type", "xpu", "zero_grad"]
-)
+RESERVED = frozenset([
+    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init",
+    "children", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr",
+    "float", "forward", "get_buffer", "get_extra_state", "get_parameter", "get_submodule",
+    "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers", "named_children",
+    "named_modules", "named_parameters", "parameters", "register_backward_hook",
+    "register_buffer", "register_forward_hook", "register_forward_pre_hook",
+    "register_full_backward_hook", "register_full_backward_pre_hook",
+    "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
+    "register_module", "register_parameter", "register_state_dict_post_hook",
+    "register_state_dict_pre_hook", "requires_grad_", "set_extra_state", "set_submodule",
+    "share_memory", "state_dict", "to", "to_empty", "train", "training", "type", "xpu",
+    "zero_grad"
+])  # fmt: skip
 
 
 def snake(name: str) -> str:
@@ -22,7 +33,7 @@ def snake(name: str) -> str:
 
 
 class Context:
-    """A scope that gives names: a body (named: unlabelled stages are counted) or a positional one."""
+    """A scope that gives names: a body (unlabelled stages are counted) or a positional one."""
 
     __slots__ = ("count", "path", "positional")
 
@@ -33,7 +44,7 @@ class Context:
 
 
 class Names:
-    """The names in one body. Counted ones are given at the end, so that no label is in their way."""
+    """The names in one body. Counted ones come last, so that no label is in their way."""
 
     def __init__(self, positional: bool) -> None:
         self.contexts = [Context("", positional)]

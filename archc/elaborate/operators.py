@@ -1,4 +1,4 @@
-"""Application of operators: arguments to an interned operator, shapes to a node, refusals to words."""
+"""Operators applied: arguments to an interned operator, shapes to a node, refusals to words."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def _intern(self: Stages, target: Callable, args: dict[str, Any], given: Given, 
         return self.session.intern(target.name, args)
     except OpError as error:
         weak = error.parameter
-        if error.code == "E0312" and weak in target.defaults:
-            if weak not in given.values and weak not in target.args:
-                rest = {k: v for k, v in args.items() if k != weak}
-                return _intern(self, target, rest, given, span)
+        own = weak in given.values or weak in target.args
+        if error.code == "E0312" and weak in target.defaults and not own:
+            rest = {k: v for k, v in args.items() if k != weak}
+            return _intern(self, target, rest, given, span)
         for each in (error, *error.also):
             at = given.spans.get(each.parameter or "", span)
             self.session.report(each.code, each.message, at, notes=each.notes, help=each.help)
@@ -91,7 +91,8 @@ def apply(
                         "E0407",
                         "`unpool` needs a value that comes from a max pool",
                         (given.spans.get(name, span), "this one does not"),
-                        help="pass the result of `pool(...)` itself, through block inputs if need be",
+                        help="pass the result of `pool(...)` itself, "
+                        "through block inputs if need be",
                     )
                 merged["size"] = tuple(value.pooled)
                 inputs.append(builder.positions(value.id))
@@ -200,7 +201,7 @@ def origin(self: Stages, tensor: Tensor) -> Span | None:
 
 
 def _shaped(self: Stages, value: int) -> int:
-    """The value, or the one before it from which on layers (batchnorm, relu) only keep the shape."""
+    """The value, or the one before it from which on layers (batchnorm, relu) keep the shape."""
     body = self.builder.body
     while body.values[value].node >= 0:
         node = body.nodes[body.values[value].node]
@@ -255,7 +256,8 @@ def projection(
         return text, []
     which = spans[0 if first_larger else 1] if spans else None
     name = which.text if which is not None and which.text.isidentifier() else "x"
-    text = f"bring the {'first' if first_larger else 'second'} value to the same shape: {name} -> {conv}"
+    nth = "first" if first_larger else "second"
+    text = f"bring the {nth} value to the same shape: {name} -> {conv}"
     if which is not None and "->" not in which.text and "[" not in which.text:
         return text, [Fix("add a projection", (Edit(which, f"{which.text} -> {conv}"),))]
     return text, []

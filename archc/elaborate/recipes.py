@@ -1,7 +1,8 @@
-"""Recipes: settings with their places, evaluated as plain data. What they may be is `archc.train`'s."""
+"""Recipes: settings with their places, as plain data. What they may be is `archc.train`'s."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from ..recipe import Called, RecipeSpec, Setting
@@ -36,10 +37,8 @@ def read_recipes(unit: Unit, session: Session) -> list[RecipeSpec]:
             if decl.network is not None and not isinstance(
                 unit.find(decl.network.name), (tree.Network, tree.Variant)
             ):
-                try:
+                with suppress(Fail):
                     unit.no_network(decl.network, session)
-                except Fail:
-                    pass
             found.append(
                 RecipeSpec(decl.name.name, network, tuple(settings), decl.doc, decl.name.span)
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..ops import Op
@@ -69,7 +70,7 @@ class Shared:
         return result
 
     def unite(self, user: Stages, start: int, place: Place) -> None:
-        """Make the nodes of a later use name the first ones as their modules; weights must agree."""
+        """Make the nodes of a later use name the first ones as modules; weights must agree."""
         assert self.first is not None
         builder = self.frame.builder
         nodes = builder.body.nodes
@@ -121,12 +122,10 @@ def report_unused(self: Frame) -> None:
     """A shared module that no stage uses is a dropped layer."""
     for made in getattr(self, "shares", []):
         if made.first is None:
-            try:
+            with suppress(Fail):
                 self.session.fail(
                     "E0501",
                     f"shared `{made.node.name.name}` is never used",
                     made.node.name.span,
                     help="use it as a stage, or remove it",
                 )
-            except Fail:
-                pass

@@ -75,7 +75,7 @@ class Stages(Expressions):
         self.builder.excused.update(t.id for t in tensors(value))
 
     def miss(self, meant: str | None) -> None:
-        """The value that a wrong name meant (any, where none is near) is not to be reported as lost."""
+        """The value that a wrong name meant (any, where none is near) is not reported as lost."""
         if getattr(self, "builder", None) is None:
             return
         if meant is not None and meant in self.env:

@@ -231,8 +231,8 @@ class _Drawing:
         return length
 
     def _opens(self, body: Body, callee: Body, depth: int) -> bool:
-        """Everything, if unfolded; else blocks of blocks down to some depth, and what recurs all the
-        way down (the levels of a U)."""
+        """Everything, if unfolded; else blocks of blocks down to some depth, and what recurs
+        all the way down (the levels of a U)."""
         if self.unfold:
             return len(self.picture.boxes) + len(callee.nodes) < MOST
         if callee.block == body.block:

@@ -31,7 +31,7 @@ class Box:
 
 
 class Edge:
-    """A value on its way. `kind`: "" (usual), "skip" (a shortcut), "size" (only its size is read)."""
+    """A value on its way. `kind`: "", "skip" (a shortcut), "size" (only its size is read)."""
 
     __slots__ = ("head", "kind", "shape", "tail")
 

@@ -1,11 +1,11 @@
-"""A picture as DOT text. All ids are ours, all text is escaped, no address ever comes from a spec."""
+"""A picture as DOT text. Ids are ours, text is escaped, no address ever comes from a spec."""
 
 from __future__ import annotations
 
 from .picture import Box, Edge, Picture
 from .words import shape_text
 
-# Light fills with dark text, told apart in the usual kinds of colour blindness (after Okabe and Ito).
+# Light fills with dark text, told apart in the usual kinds of colour blindness (after Okabe, Ito).
 FILL = {
     "conv": "#cfe3f5",
     "pool": "#fbe0c4",
@@ -57,9 +57,8 @@ def write(picture: Picture, caption: str) -> str:
 
 def _clusters(picture: Picture, index: int, indent: str, lines: list[str], levelled: bool) -> None:
     """The boxes of a cluster, and the clusters in it. Depth is bounded by nested calls."""
-    for box in picture.boxes:
-        if box.cluster == index or (levelled and index == 0):
-            lines.append(indent + _box(box))
+    here = (b for b in picture.boxes if b.cluster == index or (levelled and index == 0))
+    lines.extend(indent + _box(box) for box in here)
     if levelled:
         return
     for cluster in picture.clusters[1:]:
