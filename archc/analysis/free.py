@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from ..conditions import Atom, Condition, atoms, decide, renamed
+from ..conditions import Atom, Branch, Condition, atoms, decide, renamed
 from ..dims import Floor, Linear
 from ..graph import Graph
 from .free_needs import Need, Needs, both, floors
-from .free_sets import Grid, TooLarge, only_symbol
+from .free_sets import Grid, TooLarge, only_symbol, threshold
 from .free_text import has_or, set_text
 
 _WITNESSES = 4096
@@ -77,7 +77,7 @@ class FreeSizes:
         for part in wheres:
             where = both(where, part)
         self._names = equal_symbols(where, list(self.symbols))
-        self._build = self._own([*needs.build, *demands])
+        self._build = strongest(self._own([*needs.build, *demands]))
         self._weights = self._own(needs.weights)
         self._whole = self._own(needs.whole)
         self._where = renamed(where, self._names)
@@ -117,8 +117,11 @@ class FreeSizes:
     @cached_property
     def grid(self) -> Grid | None:
         """The classes of sizes that matter; None where there are too many."""
+        return self._grid([*self._build, *self._weights, *self._whole])
+
+    def _grid(self, needs: Iterable[Need]) -> Grid | None:
         known: set[Atom] = set(atoms(self._where))
-        for need in [*self._build, *self._weights, *self._whole]:
+        for need in needs:
             known |= atoms(need.condition)
         names = [name for name in self.symbols if name not in self._names]
         try:
@@ -129,20 +132,19 @@ class FreeSizes:
     @cached_property
     def build(self) -> Answer:
         """Sizes at which the network can be built."""
-        return self._answer(self._build)
+        return self._answer(self._grid(self._build), self._build)
 
     @cached_property
     def weights(self) -> Answer:
         """Sizes at which it has the weights that it has at the sizes at hand."""
-        return self._answer(self._weights, self._build)
+        return self._answer(self.grid, self._weights, self._build)
 
     @cached_property
     def whole(self) -> Answer:
         """Sizes at which it can be built and no window leaves units at an end unread."""
-        return self._answer(self._whole, self._build)
+        return self._answer(self.grid, self._whole, self._build)
 
-    def _answer(self, needs: list[Need], given: Sequence[Need] = ()) -> Answer:
-        grid = self.grid
+    def _answer(self, grid: Grid | None, needs: list[Need], given: Sequence[Need] = ()) -> Answer:
         if grid is None:
             unknown = tuple(self._reason("", need) for need in [*given, *needs])
             return Answer(None, None, (), unknown)
@@ -363,6 +365,30 @@ def _true_at(condition: Condition, sizes: dict[str, int]) -> bool | None:
             return None
 
     return decide(condition, truth)
+
+
+def strongest(needs: list[Need]) -> list[Need]:
+    """Without needs of a smallest size that others imply: a deep network has one at every layer."""
+    least = [_least(need.condition) for need in needs]
+    best: dict[str, tuple[int, int]] = {}
+    for i, sizes in enumerate(least):
+        for name, size in (sizes or {}).items():
+            best[name] = max(best.get(name, (0, i)), (size, i))
+    kept = {i for _, i in best.values()}
+    return [n for i, n in enumerate(needs) if least[i] is None or i in kept]
+
+
+def _least(condition: Condition) -> dict[str, int] | None:
+    """The smallest sizes, of a condition that asks for nothing else."""
+    found: dict[str, int] = {}
+    while isinstance(condition, Branch):
+        bound = threshold(condition.atom)
+        if bound is None or condition.no is not False:
+            return None
+        name, size = bound
+        found[name] = max(found.get(name, 1), size)
+        condition = condition.yes
+    return found if condition is True else None
 
 
 def equal_symbols(condition: Condition, names: Sequence[str]) -> dict[str, str]:

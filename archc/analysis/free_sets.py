@@ -109,6 +109,15 @@ def _settle(atom: Atom, name: str) -> tuple[int, list[int]]:
     return 1, _runs(atom, name, turns[0], turns[-1])
 
 
+def threshold(atom: Atom) -> tuple[str, int] | None:
+    """(symbol, size) if an atom just holds from a size of a symbol on."""
+    name = only_symbol(atom)
+    if name is None or atom.relation != "ge" or len(atom.form.terms) != 1:
+        return None
+    edge = _edge(atom.form, name) if atom.form.terms[0][1] > 0 else None
+    return None if edge is None else (name, edge)
+
+
 def _runs(atom: Atom, name: str, first: int, last: int) -> list[int]:
     """Where the truth changes between two sizes."""
     found, before = [], atom.at({name: max(first - 1, 1)})
