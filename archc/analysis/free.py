@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..conditions import Atom, Branch, Condition, atoms, decide, renamed
 from ..dims import Floor, Linear
 from ..graph import Graph
-from .free_needs import Need, Needs, both, floors
+from .free_needs import Need, Needs, both, floors, shape_text
 from .free_sets import Grid, TooLarge, only_symbol, threshold
 from .free_text import has_or, set_text
 
@@ -238,7 +238,7 @@ class FreeSizes:
     # ------------------------------------------------------------------ reasons
 
     def _reasons(self, grid: Grid, needs: list[Need], given: int) -> tuple[Reason, ...]:
-        """The needs without which others sizes were possible, latest first to be kept."""
+        """The needs without which other sizes were possible, latest first to be kept."""
         masks = [(need, grid.masks(need.condition)) for need in needs]
         sets = [(need, holds | unknown) for need, (holds, unknown) in masks]
         total = given
@@ -256,11 +256,11 @@ class FreeSizes:
         return tuple(self._reason(set_text(grid, mask), need) for need, mask in _by_line(kept))
 
     def _reason(self, text: str, need: Need) -> Reason:
-        arrives = dict.fromkeys(need.arrives)
+        arrives = dict.fromkeys(map(shape_text, need.arrives))
         because = f"{need.what} ({self._place(need.file, need.line)})"
         if arrives:
             because += f" {'joins' if len(arrives) > 1 else 'gets'} {' and '.join(arrives)}"
-        steps = self._chain(need.forms)
+        steps = self._chain(need.forms())
         return Reason(text, f"{because}; {steps}" if steps else because, need.file, need.line)
 
     def _place(self, file: str, line: int) -> str:
@@ -331,7 +331,7 @@ def _by_line(kept: list[tuple[Need, int]]) -> list[tuple[Need, int]]:
         key = need.file, need.line, need.what
         if key in found:
             other, before = found[key]
-            need, mask = max(need, other, key=lambda n: _most(n.forms)), mask & before
+            need, mask = max(need, other, key=lambda n: _most(n.forms())), mask & before
         found[key] = need, mask
     return list(found.values())
 

@@ -16,15 +16,18 @@ from ..ops.windows import SameWindow, Window
 class Need(NamedTuple):
     """A condition on the free sizes, and what makes it one.
 
-    `what` is an operator or an input's pattern; `arrives` are the shapes that it gets, as text.
+    `what` is an operator or an input's pattern; `arrives` are the shapes that it gets.
     """
 
     condition: Condition
     what: str
     file: str
     line: int
-    arrives: tuple[str, ...] = ()
-    forms: tuple[Linear, ...] = ()
+    arrives: tuple[Shape, ...] = ()
+
+    def forms(self) -> list[Linear]:
+        """The free sizes that arrive."""
+        return [form_of(n) for shape in self.arrives for n in shape if is_free(n)]
 
 
 class Needs:
@@ -53,16 +56,15 @@ class Needs:
         if not any(is_free(size) for x in xs for size in x):
             return
         outs = tuple(body.values[v].shape for v in node.outputs)
-        forms = tuple(tuple(map(form_of, x)) for x in xs)
+        # A fixed number of channels that was taken here is taken at other sizes, too.
+        forms = tuple(tuple(form_of(n) for i, n in enumerate(x) if i or is_free(n)) for x in xs)
         key = (node.op, forms, graph.sites[node.site].line)
         if key in self._seen:
             return
         self._seen.add(key)
         site = graph.sites[node.site]
-        arrives = tuple(shape_text(x) for x in xs)
-        free = tuple(f for x in forms for f in x if f.terms)
         self._note_steps(op, xs, outs, site.line, site.file)
-        about = (op.op, site.file, site.line, arrives, free)
+        about = (op.op, site.file, site.line, xs)
         made = _takes(op, xs, outs)
         if made is not True:
             self.build.append(Need(made, *about))
