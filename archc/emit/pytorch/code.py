@@ -7,6 +7,7 @@ trailing comma.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -226,6 +227,12 @@ def layout(e: Expr, indent: int, prefix: str = "", suffix: str = "") -> list[str
             call = f".{method.name}({', '.join(flat_args(e))})"  # after what it is called on
             return layout(method.on, indent, prefix, call + suffix)
         return _brackets(pad, indent, f"{prefix}{_func(e)}(", _parts(e), ")" + suffix, e)
+    if is_table(e):
+        assert isinstance(e, Seq)
+        inner = " " * (indent + STEP)
+        text = ", ".join(map(flat, e.items)) + ","
+        rows = textwrap.wrap(text, WIDTH, initial_indent=inner, subsequent_indent=inner)
+        return [f"{pad}{prefix}{e.brackets[0]}", *rows, f"{pad}{e.brackets[1]}{suffix}"]
     if isinstance(e, Seq) and e.items:
         head = f"{prefix}{e.brackets[0]}"
         return _brackets(pad, indent, head, [("", i) for i in e.items], e.brackets[1] + suffix, e)
@@ -241,6 +248,11 @@ def layout(e: Expr, indent: int, prefix: str = "", suffix: str = "") -> list[str
     if isinstance(e, Infix):
         return _infix(e, indent, prefix, suffix)
     return [line]
+
+
+def is_table(e: Expr) -> bool:
+    """Numbers of which a formatter would make a line each, and a person rows."""
+    return isinstance(e, Seq) and len(e.items) > 24 and all(isinstance(i, Lit) for i in e.items)
 
 
 def _parts(e: Apply) -> list[tuple[str, Expr]]:

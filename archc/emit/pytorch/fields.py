@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .code import Apply, Expr, Lit, Raw, Seq, flat, layout
+from .code import Apply, Expr, Lit, Raw, Seq, flat, is_table, layout
 from .errors import EmitError
 from .lists import module_list
 from .names import child_key, is_attribute, is_reserved, variable
-from .templates import Mismatch, fill
+from .templates import Mismatch, fill, replace
 
 IDENTITY = Apply("nn.Identity")
 
@@ -218,5 +218,16 @@ def lines(entries: Sequence[Entry], indent: int = 8) -> list[str]:
         if head and (head != last or entry.head):
             result.append(f"{' ' * indent}{head}")
         last = head
-        result += layout(entry.value, indent + (4 if head else 0), entry.prefix)
+        inner = indent + (4 if head else 0)
+        made = layout(entry.value, inner, entry.prefix)
+        if _has_table(entry.value) and len(made) > 1:
+            off, on = (f"{' ' * inner}# fmt: {word}" for word in ("off", "on"))
+            made = [off, *made, on]
+        result += made
     return result
+
+
+def _has_table(e: Expr) -> bool:
+    found: list[bool] = []
+    replace(e, lambda part: found.append(is_table(part)))
+    return any(found)

@@ -8,6 +8,8 @@ MACs        8,988,917,760
 Stacked hourglass. Newell et al. 2016; module names as in bearpaw/pytorch-pose.
 """
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -39,7 +41,7 @@ class Unit(nn.Module):
 class Hourglass(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.hg = nn.ModuleList(
+        self.hg: Any = nn.ModuleList(
             [
                 nn.ModuleList(nn.Sequential(Unit(256, 128)) for _ in range(4)),
                 *(

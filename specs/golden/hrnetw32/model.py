@@ -64,12 +64,10 @@ class Rescale(nn.Sequential):
     down by strided 3x3.
     """
 
-    def __init__(
-        self, in_channels: int, widths: list[int], from_: int, to: int
-    ) -> None:
-        if from_ >= to:
+    def __init__(self, widths: list[int], from_: int, to: int) -> None:
+        if from_ > to:
             super().__init__(
-                nn.Conv2d(in_channels, widths[to], kernel_size=1, bias=False),
+                nn.Conv2d(widths[from_], widths[to], kernel_size=1, bias=False),
                 nn.BatchNorm2d(widths[to]),
                 nn.Upsample(scale_factor=2 ** (from_ - to)),
             )
@@ -78,21 +76,21 @@ class Rescale(nn.Sequential):
                 *(
                     nn.Sequential(
                         nn.Conv2d(
-                            in_channels,
-                            32,
+                            widths[from_],
+                            widths[from_],
                             kernel_size=3,
                             stride=2,
                             padding=1,
                             bias=False,
                         ),
-                        nn.BatchNorm2d(in_channels),
+                        nn.BatchNorm2d(widths[from_]),
                         nn.ReLU(),
                     )
                     for _ in range(to - from_ - 1)
                 ),
                 nn.Sequential(
                     nn.Conv2d(
-                        in_channels,
+                        widths[from_],
                         widths[to],
                         kernel_size=3,
                         stride=2,
@@ -104,191 +102,28 @@ class Rescale(nn.Sequential):
             )
 
 
-class Rescale2(nn.Sequential):
-    """From the resolution of one stream to another's: up by 1x1 and interpolation,
-    down by strided 3x3.
-    """
-
-    def __init__(self, in_channels: int, widths: list[int], to: int) -> None:
-        super().__init__(
-            nn.Sequential(
-                nn.Conv2d(
-                    in_channels,
-                    in_channels,
-                    kernel_size=3,
-                    stride=2,
-                    padding=1,
-                    bias=False,
-                ),
-                nn.BatchNorm2d(in_channels),
-                nn.ReLU(),
-            ),
-            nn.Sequential(
-                nn.Conv2d(
-                    in_channels,
-                    widths[to],
-                    kernel_size=3,
-                    stride=2,
-                    padding=1,
-                    bias=False,
-                ),
-                nn.BatchNorm2d(widths[to]),
-            ),
-        )
-
-
 class Exchange(nn.Module):
     """One module: every stream runs alone, then hears every other."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: list[int]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            [
-                nn.Sequential(*(Basic(32) for _ in range(4))),
-                nn.Sequential(*(Basic(64) for _ in range(4))),
-            ],
+            nn.Sequential(*(Basic(width) for _ in range(4))) for width in widths
         )
         self.fuse_layers = nn.ModuleList(
-            [
-                nn.ModuleList([nn.Identity(), Rescale(64, [32, 64], from_=1, to=0)]),
-                nn.ModuleList([Rescale(32, [32, 64], from_=0, to=1)]),
-            ],
+            nn.ModuleList(
+                Rescale(widths, j, to=i) if i != j else nn.Identity()
+                for j in range(len(widths))
+            )
+            for i in range(len(widths))
         )
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
-        xs = [self.branches[i](streams[i]) for i in range(2)]
-        x = F.relu(xs[0] + self.fuse_layers[0][1](xs[1]))  # [32, 56, 56]
-        y = F.relu(self.fuse_layers[1][0](xs[0]) + xs[1])  # [64, 28, 28]
-        return [x, y]
-
-
-class Exchange2(nn.Module):
-    """One module: every stream runs alone, then hears every other."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(
-            [
-                nn.Sequential(*(Basic(32) for _ in range(4))),
-                nn.Sequential(*(Basic(64) for _ in range(4))),
-                nn.Sequential(*(Basic(128) for _ in range(4))),
-            ],
-        )
-        self.fuse_layers = nn.ModuleList(
-            [
-                nn.ModuleList(
-                    [
-                        nn.Identity(),
-                        Rescale(64, [32, 64, 128], from_=1, to=0),
-                        Rescale(128, [32, 64, 128], from_=2, to=0),
-                    ],
-                ),
-                nn.ModuleList(
-                    [
-                        Rescale(32, [32, 64, 128], from_=0, to=1),
-                        nn.Identity(),
-                        Rescale(128, [32, 64, 128], from_=2, to=1),
-                    ],
-                ),
-                nn.ModuleList(
-                    [
-                        Rescale2(32, [32, 64, 128], to=2),
-                        Rescale(64, [32, 64, 128], from_=1, to=2),
-                    ],
-                ),
-            ],
-        )
-
-    def forward(self, streams: list[Tensor]) -> list[Tensor]:
-        xs = [self.branches[i](streams[i]) for i in range(3)]
-        x = F.relu(
-            xs[0] + self.fuse_layers[0][1](xs[1]) + self.fuse_layers[0][2](xs[2])
-        )  # [32, 56, 56]
-        y = F.relu(
-            self.fuse_layers[1][0](xs[0]) + xs[1] + self.fuse_layers[1][2](xs[2])
-        )  # [64, 28, 28]
-        z = F.relu(
-            self.fuse_layers[2][0](xs[0]) + self.fuse_layers[2][1](xs[1]) + xs[2]
-        )  # [128, 14, 14]
-        return [x, y, z]
-
-
-class Exchange3(nn.Module):
-    """One module: every stream runs alone, then hears every other."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(
-            [
-                nn.Sequential(*(Basic(32) for _ in range(4))),
-                nn.Sequential(*(Basic(64) for _ in range(4))),
-                nn.Sequential(*(Basic(128) for _ in range(4))),
-                nn.Sequential(*(Basic(256) for _ in range(4))),
-            ],
-        )
-        self.fuse_layers = nn.ModuleList(
-            [
-                nn.ModuleList(
-                    [
-                        nn.Identity(),
-                        Rescale(64, [32, 64, 128, 256], from_=1, to=0),
-                        Rescale(128, [32, 64, 128, 256], from_=2, to=0),
-                        Rescale(256, [32, 64, 128, 256], from_=3, to=0),
-                    ],
-                ),
-                nn.ModuleList(
-                    [
-                        Rescale(32, [32, 64, 128, 256], from_=0, to=1),
-                        nn.Identity(),
-                        Rescale(128, [32, 64, 128, 256], from_=2, to=1),
-                        Rescale(256, [32, 64, 128, 256], from_=3, to=1),
-                    ],
-                ),
-                nn.ModuleList(
-                    [
-                        Rescale2(32, [32, 64, 128, 256], to=2),
-                        Rescale(64, [32, 64, 128, 256], from_=1, to=2),
-                        nn.Identity(),
-                        Rescale(256, [32, 64, 128, 256], from_=3, to=2),
-                    ],
-                ),
-                nn.ModuleList(
-                    [
-                        Rescale(32, [32, 64, 128, 256], from_=0, to=3),
-                        Rescale2(64, [32, 64, 128, 256], to=3),
-                        Rescale(128, [32, 64, 128, 256], from_=2, to=3),
-                    ],
-                ),
-            ],
-        )
-
-    def forward(self, streams: list[Tensor]) -> list[Tensor]:
-        xs = [self.branches[i](streams[i]) for i in range(4)]
-        x = F.relu(
-            xs[0]
-            + self.fuse_layers[0][1](xs[1])
-            + self.fuse_layers[0][2](xs[2])
-            + self.fuse_layers[0][3](xs[3]),
-        )  # [32, 56, 56]
-        y = F.relu(
-            self.fuse_layers[1][0](xs[0])
-            + xs[1]
-            + self.fuse_layers[1][2](xs[2])
-            + self.fuse_layers[1][3](xs[3]),
-        )  # [64, 28, 28]
-        z = F.relu(
-            self.fuse_layers[2][0](xs[0])
-            + self.fuse_layers[2][1](xs[1])
-            + xs[2]
-            + self.fuse_layers[2][3](xs[3]),
-        )  # [128, 14, 14]
-        w = F.relu(
-            self.fuse_layers[3][0](xs[0])
-            + self.fuse_layers[3][1](xs[1])
-            + self.fuse_layers[3][2](xs[2])
-            + xs[3],
-        )  # [256, 7, 7]
-        return [x, y, z, w]
+        xs = [layer(x) for layer, x in zip(self.branches, streams)]
+        return [
+            F.relu(sum(layer(x) for layer, x in zip(layers.children(), xs)))
+            for layers in self.fuse_layers
+        ]
 
 
 class HRNetW32(nn.Module):
@@ -319,7 +154,7 @@ class HRNetW32(nn.Module):
                 ),
             ],
         )
-        self.stage2 = nn.Sequential(Exchange())
+        self.stage2 = nn.Sequential(Exchange([32, 64]))
         self.transition2 = nn.ModuleList(
             [
                 nn.Identity(),
@@ -335,7 +170,7 @@ class HRNetW32(nn.Module):
                 ),
             ],
         )
-        self.stage3 = nn.Sequential(*(Exchange2() for _ in range(4)))
+        self.stage3 = nn.Sequential(*(Exchange([32, 64, 128]) for _ in range(4)))
         self.transition3 = nn.ModuleList(
             [
                 *(nn.Identity() for _ in range(3)),
@@ -350,7 +185,7 @@ class HRNetW32(nn.Module):
                 ),
             ],
         )
-        self.stage4 = nn.Sequential(*(Exchange3() for _ in range(3)))
+        self.stage4 = nn.Sequential(*(Exchange([32, 64, 128, 256]) for _ in range(3)))
         self.incre_modules = nn.ModuleList(
             nn.Sequential(Bottleneck(channels, channels))
             for channels in (32, 64, 128, 256)
@@ -379,7 +214,7 @@ class HRNetW32(nn.Module):
         xs = self.stage3([xs[0], xs[1], x])
         x = self.transition3[3](xs[2])  # [256, 7, 7]
         xs = self.stage4([xs[0], xs[1], xs[2], x])
-        xs = [self.incre_modules[i](xs[i]) for i in range(4)]
+        xs = [layer(x) for layer, x in zip(self.incre_modules, xs)]
         x = xs[0]
         for i in range(3):
             x = xs[i + 1] + self.downsamp_modules[i](x)
