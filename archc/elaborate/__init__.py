@@ -17,7 +17,8 @@ from .claims import Claim, Claims, Measure, evaluate
 from .finish import assemble
 from .frame import Frame
 from .free import demanded, where_conditions
-from .modules import Constants, Loader, Unit
+from .loading import Loader
+from .modules import Constants, Unit
 from .recipes import read_recipes, setting_value
 from .session import Limits, Session
 from .values import POISON, Exhausted, Fail
@@ -54,7 +55,7 @@ class Elaborated:
         return demanded(self._frame.session)
 
     def claims(self, measure: Measure) -> list[Claim]:
-        """Evaluate the claims. Those that do not hold are not reported here, those without a value are."""
+        """Evaluate the claims. Reported here are those without a value, not those that fail."""
         return [evaluate(self._frame, node, dict(env), measure) for node, env in self._expects]
 
 
@@ -120,7 +121,7 @@ class Program:
         return {p.name.name for p in decl.params if p.default is None and p.name.name not in bound}
 
     def value(self, text: str, name: str) -> Any:
-        """A value given from outside (`--set name=text`), evaluated in this file; POISON on a mistake."""
+        """A value from outside (`--set name=text`), evaluated in this file; POISON on a mistake."""
         from ..syntax import parse_expr
 
         node = parse_expr(Source(f"--set {name}", text), self.diagnostics)
@@ -189,8 +190,8 @@ def _run_network(
 ) -> bool | None:
     """Elaborate the network's own body, the last of the graph."""
     from ..graph import Body
+    from .bodies import input_statements, misread
     from .body import Builder
-    from .frame import input_statements, misread
     from .values import plain
 
     site, _ = session.site(decl, decl, top.name.span)

@@ -13,8 +13,9 @@ from typing import Any
 from ..graph import Body
 from ..syntax import tree
 from .arguments import typed
+from .bodies import input_statements
 from .body import Builder
-from .frame import Frame, input_statements
+from .frame import Frame
 from .modules import Unit
 from .session import Session
 from .stages import Place

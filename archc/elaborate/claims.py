@@ -9,6 +9,7 @@ from typing import Any
 from ..diagnostics import closest
 from ..source import Span
 from ..syntax import tree
+from .arithmetic import compare_pair
 from .expressions import Expressions
 from .frame import Frame
 from .values import POISON, Fail, Tensor, show
@@ -179,7 +180,7 @@ def evaluate(frame: Frame, node: tree.Expect, env: dict[str, Any], measure: Meas
             actual, expected = (claims.eval(operand) for operand in expr.operands)
             if actual is POISON or expected is POISON:
                 raise Fail
-            holds = claims.compare_pair(expr.ops[0], actual, expected, expr, expr.operands[1])
+            holds = compare_pair(claims, expr.ops[0], actual, expected, expr, expr.operands[1])
         else:
             holds = claims.test(expr)
             actual, expected = holds, True

@@ -161,8 +161,10 @@ class _Foresight:
 
     def settled(self, name: str) -> bool:
         """Can a name be evaluated here without a mistake that would go unreported?"""
-        return name in self.frame.env or self.frame.unit.find(name) is None or (
-            self.frame.unit.constant(name) is not None
+        return (
+            name in self.frame.env
+            or self.frame.unit.find(name) is None
+            or (self.frame.unit.constant(name) is not None)
         )
 
 
@@ -172,6 +174,6 @@ def _targets(targets: tree.Targets) -> Names:
 
 
 def _assigned(node: tree.For) -> Names:
-    from .frame import assigned_in
+    from .bodies import assigned_in
 
     return frozenset(assigned_in((node,)))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..dims import Size, is_free, symbol
-from ..graph import Input, Output, leaves
+from ..graph import Output
 from ..source import Span
 from ..syntax import tree
-from . import free, shared
-from .arguments import constant, operator_arguments
-from .body import Builder, poisoned, rebuild, tensors, tree_of
+from . import shared
+from .arguments import operator_arguments
+from .bodies import assigned_in, assigned_names, misread, target_names
+from .body import Builder, poisoned, tensors, tree_of
+from .inputs import Inputs
 from .operators import is_known
-from .patterns import bind_pattern
-from .stages import Stages, _target_names
 from .values import POISON, Fail, Record, Shape, Tensor, kind_of
 
 if TYPE_CHECKING:
@@ -21,11 +20,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-MOST_VALUES = 4096
-"""Values that may go into one block: a list that doubles at each call would not end."""
-
-
-class Frame(Stages):
+class Frame(Inputs):
     """One block or network, with the names of its scope. `for` and `if` open none."""
 
     builder: Builder
@@ -57,7 +52,7 @@ class Frame(Stages):
                 self.mistaken(statement, made)
 
     def mistaken(self, node: tree.Node, made: int) -> None:
-        """A statement failed: what it names, and what it made (from value `made` on), is not lost."""
+        """A statement failed: what it names and made (from value `made` on) is not lost."""
         builder = self.builder
         builder.excused.update(range(made, len(builder.body.values)))
         for name in tree.names_in(node):
@@ -135,8 +130,8 @@ class Frame(Stages):
         scope = builder.body.scopes[builder.scope]
         scope.count = 0
         params = self.params
-        self.params = params | set(_target_names(node.targets))
-        self.session.sites[scope.site].loop = tuple(_target_names(node.targets))
+        self.params = params | set(target_names(node.targets))
+        self.session.sites[scope.site].loop = tuple(target_names(node.targets))
         try:
             for i in rounds:
                 builder.iters = (*outer, i)
@@ -170,8 +165,8 @@ class Frame(Stages):
         )
         scope = builder.body.scopes[builder.scope]
         params = self.params
-        self.params = params | set(_target_names(node.targets))
-        self.session.sites[scope.site].loop = tuple(_target_names(node.targets))
+        self.params = params | set(target_names(node.targets))
+        self.session.sites[scope.site].loop = tuple(target_names(node.targets))
         items: list[Any] = []
         try:
             for i in rounds:
@@ -245,114 +240,14 @@ class Frame(Stages):
     def expect(self, node: tree.Expect) -> None:
         if len(self.claims) >= self.session.limits.claims:
             self.session.exhausted(
-                f"more than {self.session.limits.claims:,} claims", node.span, "claim less in a loop"
+                f"more than {self.session.limits.claims:,} claims",
+                node.span,
+                "claim less in a loop",
             )
         self.claims.append((node, dict(self.env)))
 
     def input(self, node: tree.Input) -> None:
         """Inputs are bound before the body runs."""
-
-    # ------------------------------------------------------------------ inputs
-
-    def receive(self, name: str, value: Any, span: Span) -> Any:
-        """An input of this body that is shaped like a value of the caller."""
-        builder = self.builder
-        if not isinstance(value, Tensor) and len(tensors(value)) > MOST_VALUES:
-            self.session.exhausted(
-                f"a list of more than {MOST_VALUES:,} values goes into `{self.decl.name.name}`",
-                span,
-                "join them first: `fuse(list, by=concat)`",
-            )
-
-        def leaf(tensor: Tensor) -> Tensor:
-            made = builder.value(tensor.shape, name=name if isinstance(value, Tensor) else None)
-            return builder.tensor(made, tensor.pooled)
-
-        def copy(part: Any) -> Any:
-            if isinstance(part, Tensor):
-                return leaf(part)
-            if isinstance(part, Record):
-                return Record({k: copy(v) for k, v in part.fields.items()})
-            return [copy(p) for p in part]
-
-        inner = copy(value)
-        builder.body.inputs.append(Input(name, tree_of(inner)))
-        builder.input_spans.append(span)
-        return inner
-
-    def bind_inputs(self, decl: Any, value: Any, node: Any) -> None:
-        """Give a block's inputs the values of a call, and match their patterns."""
-        inputs = input_statements(decl.body)
-        if not inputs:
-            self.session.fail(
-                "E0503",
-                f"`{decl.name.name}` has no input",
-                decl.name.span,
-                help="a block starts with `input x`",
-            )
-        values = [value]
-        if len(inputs) > 1:
-            parts = list(value.fields.values()) if isinstance(value, Record) else value
-            if not isinstance(parts, (list, tuple)) or len(parts) != len(inputs):
-                got = f"a list of {len(parts)}" if isinstance(parts, (list, tuple)) else "one value"
-                names = ", ".join(i.name.name for i in inputs)
-                self.session.fail(
-                    "E0505",
-                    f"`{decl.name.name}` has {len(inputs)} inputs and gets {got}",
-                    node.span,
-                    (inputs[0].span.to(inputs[-1].span), "declared here"),
-                    help=f"pass a list: `[{names}] -> {decl.name.name}`",
-                )
-            values = list(parts)
-        for statement, part in zip(inputs, values, strict=True):
-            self.env[statement.name.name] = self.receive(statement.name.name, part, statement.span)
-        for statement in inputs:
-            self.match(statement, node)
-
-    def match(self, statement: tree.Input, node: Any) -> None:
-        """Match the pattern of an input; names in it are bound as numbers."""
-        value = self.env[statement.name.name]
-        if statement.dims is not None:
-            entry = next(i for i in self.builder.body.inputs if i.name == statement.name.name)
-            entry.dims = bind_pattern(self, statement, value, node)
-            self.params = self.params | set(entry.dims)
-        if statement.where is not None:
-            self.require(statement)
-            free.demand_where(self, statement)
-
-    def require(self, statement: tree.Input) -> None:
-        """The `where` of an input, for the sizes at hand."""
-        assert statement.where is not None
-        value = self.holds(statement.where)
-        if value is False:
-            sizes = self.env[statement.name.name]
-            shape = f"{list(map(int, sizes.shape))}" if isinstance(sizes, Tensor) else "its input"
-            self.session.fail(
-                "E0409",
-                f"input `{statement.name.name}` does not meet its requirement",
-                (statement.where.span, f"false for {shape}"),
-                help="choose sizes that meet it (`--at H=...`), or change the requirement",
-            )
-
-    def open_inputs(self, decl: tree.Network, sizes: dict[str, int]) -> None:
-        """The inputs of the network itself: fixed sizes, and symbols at their sizes for the report."""
-        from .patterns import network_shape
-
-        self.session.wheres = []
-        for statement in input_statements(decl.body):
-            shape = network_shape(self, statement, sizes)
-            made = self.builder.value(shape, name=statement.name.name)
-            entry = Input(statement.name.name, made)
-            self.builder.body.inputs.append(entry)
-            self.builder.input_spans.append(statement.span)
-            self.env[statement.name.name] = self.builder.tensor(made)
-            for axis, size in enumerate(shape):
-                if isinstance(size, Size):
-                    entry.dims[str(size.form)] = axis
-                    self.builder.body.rows[str(size.form)] = int(size)
-            if statement.where is not None:
-                self.session.wheres.append((self, statement.where))
-                self.require(statement)
 
     # ------------------------------------------------------------------ outputs
 
@@ -450,18 +345,6 @@ class Frame(Stages):
         pooled.extend(t.pooled for t in tensors(value))
 
 
-def misread(session: Session, decl: tree.Block | tree.Network) -> bool:
-    """Was there a syntax error in it? Then statements may be missing, or stand in another body."""
-    source, start, end = decl.span
-    return decl.incomplete or any(
-        d.code < "E0107"
-        and d.labels[0].span.source is source
-        and start <= d.labels[0].span.start <= end
-        for d in session.diagnostics.items
-        if d.labels
-    )
-
-
 def default_values(self: Any, node: tree.Default) -> dict[str, Any]:
     """The arguments of a `default` statement, as its operator or block takes them."""
     from .arguments import block_arguments
@@ -483,30 +366,6 @@ def default_values(self: Any, node: tree.Default) -> dict[str, Any]:
     return given.values
 
 
-def input_statements(body: tuple[tree.Stmt, ...]) -> list[tree.Input]:
-    return [s for s in body if isinstance(s, tree.Input)]
-
-
-def assigned_names(decl: Any) -> frozenset[str]:
-    return frozenset(assigned_in(getattr(decl, "body", ()) or ()))
-
-
-def assigned_in(body: Any) -> set[str]:
-    """Names that statements give a value."""
-    found: set[str] = set()
-    for s in body:
-        if isinstance(s, tree.Assign):
-            found.update(t.name for t in s.targets)
-        elif isinstance(s, (tree.Input, tree.Share, tree.Output)):
-            if s.name is not None:
-                found.add(s.name.name)
-        elif isinstance(s, tree.For):
-            found |= assigned_in(s.body) | set(_target_names(s.targets))
-        elif isinstance(s, tree.If):
-            found |= assigned_in(s.yes) | assigned_in(s.no)
-    return found
-
-
 _RUN: dict[type, Any] = {
     tree.Assign: Frame.assign,
     tree.For: Frame.for_statement,
@@ -517,5 +376,3 @@ _RUN: dict[type, Any] = {
     tree.Expect: Frame.expect,
     tree.Input: Frame.input,
 }
-
-__all__ = ["Frame", "constant", "default_values", "is_free", "leaves", "rebuild", "symbol"]

@@ -1,4 +1,4 @@
-"""Conditions on free sizes: structure may depend on one only where the input's `where` decides it."""
+"""Conditions on free sizes: structure may depend on one only where a `where` decides it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..conditions import Condition
     from ..source import Span
     from .expressions import Expressions
-    from .frame import Frame
+    from .inputs import Inputs
     from .session import Session, Test
 
 
@@ -41,7 +41,8 @@ def require_decided(self: Expressions, node: tree.Expr) -> None:
                     "E0410",
                     f"the structure depends on {names}, which is free",
                     (test.span, f"{_text(a)} {op} {_text(b)}: true for some sizes only"),
-                    help="state in the input's `where` what decides it, or give the input a fixed size",
+                    help="state in the input's `where` what decides it, "
+                    "or give the input a fixed size",
                 )
 
 
@@ -59,7 +60,7 @@ def _text(value: Any) -> str:
 
 
 def _comparisons(node: tree.Expr) -> list[tree.Compare]:
-    """The comparisons of a condition, outside of nested conditionals (those are tested themselves)."""
+    """The comparisons of a condition, outside of nested conditionals (tested themselves)."""
     if isinstance(node, tree.Compare):
         return [node]
     if isinstance(node, tree.Binary) and node.ops[0] in ("and", "or"):
@@ -160,7 +161,7 @@ def demand_equal(session: Session, text: str, span: Span, a: int, b: int) -> Non
         session.demands.append(Demand(text, span, lambda probe: bool(probe(a) == probe(b))))
 
 
-def demand_where(self: Frame, statement: tree.Input) -> None:
+def demand_where(self: Inputs, statement: tree.Input) -> None:
     """Note the `where` of a block's input, if free sizes come in."""
     where = statement.where
     assert where is not None

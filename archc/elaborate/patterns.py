@@ -11,13 +11,13 @@ from .free import demand_equal
 from .values import POISON, Fail, Tensor, kind_of, show
 
 if TYPE_CHECKING:
-    from .frame import Frame
+    from .inputs import Inputs
 
 USUAL = 224
-"""The size that a free symbol without a default is reported at, or the next that its `where` allows."""
+"""What a free symbol without a default is reported at, or the next size that `where` allows."""
 
 
-def bind_pattern(self: Frame, statement: tree.Input, value: Any, node: Any) -> dict[str, int]:
+def bind_pattern(self: Inputs, statement: tree.Input, value: Any, node: Any) -> dict[str, int]:
     """Match `[C, H, W]` or `[C, ...]` against a value's shape; names by axis."""
     dims = statement.dims or ()
     name = statement.name.name
@@ -34,7 +34,8 @@ def bind_pattern(self: Frame, statement: tree.Input, value: Any, node: Any) -> d
     if len(shape) < len(dims) or (len(shape) > len(dims) and not statement.rest):
         self.session.fail(
             "E0402",
-            f"input `{name}` of `{self.decl.name.name}` has {len(dims)} axes, and gets {len(shape)}",
+            f"input `{name}` of `{self.decl.name.name}` has {len(dims)} axes, "
+            f"and gets {len(shape)}",
             (node.span, f"{show(shape)} arrives"),
             (statement.span, "declared here"),
         )
@@ -56,7 +57,7 @@ def bind_pattern(self: Frame, statement: tree.Input, value: Any, node: Any) -> d
     return bound
 
 
-def _dim(self: Frame, dim: tree.Dim) -> Any:
+def _dim(self: Inputs, dim: tree.Dim) -> Any:
     """The name that an axis binds, or the number that it must be."""
     if dim.name is not None:
         if dim.name.name not in self.env:
@@ -71,8 +72,8 @@ def _dim(self: Frame, dim: tree.Dim) -> Any:
     return self.count(dim.value, "a size")
 
 
-def network_shape(self: Frame, statement: tree.Input, sizes: dict[str, int]) -> Shape:
-    """The shape of a network's own input; symbols at `sizes`, at their defaults, or at a usual size."""
+def network_shape(self: Inputs, statement: tree.Input, sizes: dict[str, int]) -> Shape:
+    """The shape of a network's own input; symbols at `sizes`, at their defaults, or usual ones."""
     name = statement.name.name
     if statement.dims is None or statement.rest or not statement.dims:
         self.session.fail(
@@ -109,14 +110,14 @@ def network_shape(self: Frame, statement: tree.Input, sizes: dict[str, int]) -> 
     return tuple(shape)
 
 
-def _positive(self: Frame, dim: tree.Dim, size: int) -> int:
+def _positive(self: Inputs, dim: tree.Dim, size: int) -> int:
     if size < 1:
         self.session.fail("E0305", f"a size is at least 1, not {size}", dim.span)
     return size
 
 
 def _settle(
-    self: Frame, statement: tree.Input, shape: list[int], unset: list[tuple[int, str]]
+    self: Inputs, statement: tree.Input, shape: list[int], unset: list[tuple[int, str]]
 ) -> None:
     """Move symbols without a default to the next size that the `where` allows."""
     assert statement.where is not None

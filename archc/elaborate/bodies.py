@@ -1,0 +1,51 @@
+"""What can be said of the statements of a body before they run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..syntax import tree
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+def misread(session: Session, decl: tree.Block | tree.Network) -> bool:
+    """Was there a syntax error in it? Then statements may be missing, or stand in another body."""
+    source, start, end = decl.span
+    return decl.incomplete or any(
+        d.code < "E0107"
+        and d.labels[0].span.source is source
+        and start <= d.labels[0].span.start <= end
+        for d in session.diagnostics.items
+        if d.labels
+    )
+
+
+def input_statements(body: tuple[tree.Stmt, ...]) -> list[tree.Input]:
+    return [s for s in body if isinstance(s, tree.Input)]
+
+
+def assigned_names(decl: Any) -> frozenset[str]:
+    return frozenset(assigned_in(getattr(decl, "body", ()) or ()))
+
+
+def assigned_in(body: Any) -> set[str]:
+    """Names that statements give a value."""
+    found: set[str] = set()
+    for s in body:
+        if isinstance(s, tree.Assign):
+            found.update(t.name for t in s.targets)
+        elif isinstance(s, (tree.Input, tree.Share, tree.Output)):
+            if s.name is not None:
+                found.add(s.name.name)
+        elif isinstance(s, tree.For):
+            found |= assigned_in(s.body) | set(target_names(s.targets))
+        elif isinstance(s, tree.If):
+            found |= assigned_in(s.yes) | assigned_in(s.no)
+    return found
+
+
+def target_names(targets: tree.Targets) -> list[str]:
+    index = [targets.index.name] if targets.index else []
+    return index + [n.name for n in targets.names]
