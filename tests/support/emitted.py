@@ -14,7 +14,8 @@ from archc.diagnostics import Diagnostics
 from archc.elaborate import load
 from archc.emit.pytorch import source
 from archc.emit.pytorch.code import Raw, flat
-from archc.emit.pytorch.templates import expression, fill
+from archc.emit.pytorch.swap import fill
+from archc.emit.pytorch.templates import expression
 from archc.graph import Graph, Tree, leaves
 from archc.source import Source
 from tests.support.against_torch import output_shapes, state_of, tensors

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from .arithmetic import names_in, normal, renamed
 from .code import Apply, Expr, Raw
+from .errors import Mismatch
 from .fields import Entry, Fields, Slot, lines
 from .forward import forward_lines
 from .layers import Chain, Layer, Leaf, Step, Unit
@@ -19,20 +21,9 @@ from .names import is_reserved, variable
 from .place import Placer
 from .rows import Context, Made, Param, kind, known, source_names
 from .shapes import Symbols
-from .solve import ABSENT, Solver, constant, fits, names_in, normal, renamed, same
-from .templates import (
-    Hoist,
-    Joiner,
-    Mismatch,
-    clustered,
-    constructor,
-    expression,
-    fill,
-    members,
-    of_value,
-    over_list,
-    replace,
-)
+from .solve import ABSENT, Solver, constant, fits, same
+from .swap import fill, over_list, replace
+from .templates import Hoist, Joiner, clustered, constructor, expression, members, of_value
 from .text import docstring, signature
 
 

@@ -12,3 +12,7 @@ class EmitError(Exception):
         super().__init__(message)
         self.message = message
         self.site = site
+
+
+class Mismatch(Exception):
+    """Two instances have different structure: they cannot be one class."""

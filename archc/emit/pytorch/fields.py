@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .code import Apply, Expr, Lit, Raw, Seq, flat, is_table, layout
-from .errors import EmitError
+from .errors import EmitError, Mismatch
 from .lists import module_list
 from .names import child_key, is_attribute, is_reserved, variable
-from .templates import Mismatch, fill, replace
+from .swap import fill, replace
 
 IDENTITY = Apply("nn.Identity")
 

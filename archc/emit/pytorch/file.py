@@ -10,11 +10,10 @@ from typing import Any
 from ...graph import Body, Graph, Output, leaves
 from .build import ClassBuilder
 from .code import WIDTH
-from .errors import EmitError
+from .errors import EmitError, Mismatch
 from .layers import Chain, Layer, Leaf, Part, Unit
 from .names import camel, type_name
 from .rows import Context, Made
-from .templates import Mismatch
 from .text import docstring, wrapped
 from .units import Units
 

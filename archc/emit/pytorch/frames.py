@@ -10,11 +10,12 @@ import dataclasses
 from collections.abc import Callable
 
 from .code import Apply, Arg, Attr, Expr, Gen, Infix, Item, Lit, Raw, Seq, Use
+from .errors import Mismatch
 from .layers import Leaf
 from .merge import Key, Merged, Phi, Program, Ref, RefTree, Rolled, Val
 from .reads import PHI, Reads, vals
 from .statements import Header, Inlined, Stmt, Test
-from .templates import Mismatch, fill, replace
+from .swap import fill, replace
 from .zipped import side_by_side
 
 _LIGHT = {"norm", "activation", "regularize"}

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from .arithmetic import names_in, normal
 from .code import Expr, Lit, Raw, flat
-from .solve import ABSENT, Row, Solver, constant, fits, names_in, normal
-from .templates import Mismatch
+from .errors import Mismatch
+from .solve import ABSENT, Row, Solver, constant, fits
 
 
 class LoopSolver(Solver):

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .code import Apply, Expr, Gen, Lit, Raw, Seq, Star
-from .templates import Joiner, Mismatch, replace
+from .errors import Mismatch
+from .swap import replace
+from .templates import Joiner
 
 
 def module_list(items: Sequence[Expr]) -> Expr:

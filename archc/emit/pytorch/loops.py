@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...graph import Input, Output, Tree, leaves
+from .errors import Mismatch
 from .layers import Loop, Step, Unit
-from .templates import Mismatch
 
 NONE = -(10**9)
 """Stands for no value, below all ids."""

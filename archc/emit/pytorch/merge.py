@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from ...graph import Input, Tree, leaves
+from .errors import Mismatch
 from .layers import Leaf, Loop, Step, Unit
 from .loops import Plan, Taken, places, plan
-from .templates import Mismatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from .merge import Key, Val
 from .names import IDENTIFIER, variable
 from .reads import PHI
 from .statements import Stmt
-from .templates import replace
+from .swap import replace
 
 _LETTERS = ("x", "y", "z", "w", "u", "v")
 _LISTS = ("xs", "ys", "zs")

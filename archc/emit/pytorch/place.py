@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from .arithmetic import names_in
 from .code import Apply, Attr, Expr, Gen, Raw, flat
-from .errors import EmitError
+from .errors import EmitError, Mismatch
 from .fields import Fields, Generated, Slot, is_listed
 from .frames import Frame
 from .layers import Leaf, Step
 from .levels import Level, LoopSolver
 from .merge import Merged, Program, Ref, Rolled, Val
 from .names import IDENTIFIER, is_attribute, snake, variable
-from .solve import ABSENT, names_in
+from .solve import ABSENT
 from .statements import Header
-from .templates import Hoist, Mismatch, constructor, replace
+from .swap import replace
+from .templates import Hoist, constructor
 from .zipped import mentions
 
 if TYPE_CHECKING:

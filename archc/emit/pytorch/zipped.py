@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Sequence
 
+from .arithmetic import names_in
 from .code import Apply, Expr, Gen, Item, Raw, Use
-from .solve import names_in
 from .statements import Header
-from .templates import replace
+from .swap import replace
 
 # They stand for the variables until it is clear that the number is gone.
 _MODULE, _ELEMENT = Raw("\0"), Raw("\0\0")
