@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Source:
-    """One text with a name that people see (`specs/lenet5.arch`, `<stdin>`, `std/residual.arch`)."""
+    """One text with a name that people see (`specs/lenet5.arch`, `<stdin>`, `std/gate.arch`)."""
 
     __slots__ = ("_starts", "name", "text")
 

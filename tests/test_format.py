@@ -58,6 +58,11 @@ def test_specs_and_the_library_are_formatted(path: Path) -> None:
     assert holds(path.read_text()) == path.read_text()
 
 
+def test_what_new_writes_is_formatted(tmp_path: Path) -> None:
+    assert main(["new", "Mine", "-o", str(tmp_path)]) == 0
+    assert main(["fmt", "--check", str(tmp_path / "Mine.arch")]) == 0
+
+
 def test_tables_and_the_authors_lines_stay() -> None:
     """A style that people like is left as it is: every line here is a choice of its author."""
     text = """\

@@ -80,7 +80,8 @@ def test_repeat_in_a_group_is_one_numbering_and_parentheses_open_a_level() -> No
 
 def test_unlabelled_repeat_for_and_skip_are_transparent() -> None:
     text = body(
-        "output image -> repeat 2 { conv(3, 3, pad=half) } -> skip { conv(3, 1) } -> for w in [3, 4] { conv(w, 1) }"
+        "output image -> repeat 2 { conv(3, 3, pad=half) } -> skip { conv(3, 1) }"
+        " -> for w in [3, 4] { conv(w, 1) }"
     )
     assert paths(text) == ["conv1", "conv2", "conv3", "conv4", "conv5"]
 
@@ -122,8 +123,8 @@ def test_a_one_stage_block_is_its_stage_under_the_name_of_the_call() -> None:
         "block Pick(up: bool) = if up then ConvBn(4) else repeat 2 { relu }\n"
     )
     text = body(
-        "output image -> a: ConvBn(4) -> ConvBn(8) -> Act -> act: Act -> Maybe(true) -> Maybe(false)"
-        " -> p: Pick(true) -> q: Pick(false)",
+        "output image -> a: ConvBn(4) -> ConvBn(8) -> Act -> act: Act -> Maybe(true)"
+        " -> Maybe(false) -> p: Pick(true) -> q: Pick(false)",
         before=before,
     )
     assert paths(text) == [
@@ -170,7 +171,8 @@ def test_statement_loops_rebind_and_their_variables_end() -> None:
 def test_unpacking_loops_and_conditions() -> None:
     text = body(
         "x = image\n for i, [c, k] in [[4, 1], [8, 3]] {\n"
-        " if k == 1 { x = x -> conv(c, k) } else if c > 100 { x = x -> relu } else { x = x -> conv(c, k) -> relu }\n"
+        " if k == 1 { x = x -> conv(c, k) } else if c > 100 { x = x -> relu }"
+        " else { x = x -> conv(c, k) -> relu }\n"
         " }\n output x"
     )
     assert paths(text) == ["conv1", "conv2", "relu1"]
@@ -274,7 +276,8 @@ def test_several_outputs_make_a_record_and_a_list_a_list() -> None:
         "block Many { input x\n output [x -> relu, x -> pool(4)] }\n"
     )
     text = body(
-        "p = image -> Two\n a, b = image -> Many\n output y = p.small -> conv(4, 1)\n output z = b -> conv(4, 1)",
+        "p = image -> Two\n a, b = image -> Many\n"
+        " output y = p.small -> conv(4, 1)\n output z = b -> conv(4, 1)",
         before=blocks,
     )
     # p.large and a are taken by nobody outside, but they are outputs of their blocks
@@ -303,7 +306,10 @@ def test_blocks_and_operators_are_values() -> None:
 
 
 def test_recursive_blocks_end_by_an_if() -> None:
-    block = "block Down(n: int) { input x\n y = x -> pool(2)\n if n > 1 { output y -> inner: Down(n - 1) } else { output y } }\n"
+    block = (
+        "block Down(n: int) { input x\n y = x -> pool(2)\n"
+        " if n > 1 { output y -> inner: Down(n - 1) } else { output y } }\n"
+    )
     assert paths(body("output image -> d: Down(3)", before=block)) == [
         "d.pool1",
         "d.inner.pool1",
@@ -357,7 +363,7 @@ def test_a_file_default_stands_first() -> None:
     ]
 
 
-# ---------------------------------------------------------------------------- share, variants, backbones
+# ------------------------------------------------------------------- share, variants, backbones
 
 
 def test_a_shared_module_counts_once() -> None:
@@ -501,7 +507,8 @@ def test_structure_depends_on_a_free_size_only_where_decided(
 
 def test_training_outputs_are_apart() -> None:
     text = body(
-        "x = image -> conv(4, 1)\n output x -> conv(2, 1)\n output aux = x -> aux: conv(100, 1) when training\n"
+        "x = image -> conv(4, 1)\n output x -> conv(2, 1)\n"
+        "output aux = x -> aux: conv(100, 1) when training\n"
         "expect params == 16 + 10\n expect params(aux) == 500"
     )
     found = network(text)
@@ -510,7 +517,10 @@ def test_training_outputs_are_apart() -> None:
 
 
 def test_settings_from_outside() -> None:
-    text = "network N(depths: [int] = [1, 1], c: int = 4) { input image[3, 8, 8]\n output image -> for n in depths { repeat n { conv(c, 1) } }\n expect depth == 2 }"
+    text = (
+        "network N(depths: [int] = [1, 1], c: int = 4) { input image[3, 8, 8]\n"
+        " output image -> for n in depths { repeat n { conv(c, 1) } }\n expect depth == 2 }"
+    )
     assert network(text, settings={"depths": "[2, 3]"}).report.depth == 5
     assert codes(text, settings={"depht": "[2]"}) == ["E0301"]
     assert codes(text, settings={"c": "4.5"}) == ["E0307"]

@@ -16,7 +16,7 @@ from .files import write_all
 TEMPLATE = """\
 # {name}: what it is, and where it comes from.
 network {name}(classes: int = 10) {{
-  input image[1, 32, 32]                      # channels, height, width; no batch
+  input image[1, 32, 32]  # channels, height, width; no batch
 
   features = image
     -> conv1: conv(16, 3, pad=half, bias=false) -> bn1: batchnorm -> relu

@@ -1,7 +1,8 @@
 """The syntax tree: frozen nodes with spans. Nothing here knows what a name means.
 
 Every node has `span`. Expressions, stages and statements are told apart by class; the elaborator
-dispatches on the class, so a new construct is a class here, a rule in the grammar and a method there.
+dispatches on the class, so a new construct is a class here, a rule in the grammar and a method
+there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Frozen:
     """Names of the fields, in order."""
 
     def __init_subclass__(cls) -> None:
-        own = cls.__dict__.get("__annotations__", ())
+        own = cls.__dict__.get("__annotations__", ())  # noqa: RUF063 - inspect is slow to import
         cls.fields = (*cls.fields, *own)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -394,7 +395,7 @@ Decl = Union[Use, Default, Const, Block, Network, Variant, Recipe]
 
 
 class File(Frozen):
-    """A whole file: declarations in order, and all comments with their places (for the formatter)."""
+    """A whole file: declarations in order, and all comments with their places."""
 
     source: Source
     doc: str
