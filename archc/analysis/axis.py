@@ -8,8 +8,9 @@ that are really there are tabulated, and beyond them the map goes on along its s
 
 Some units may see nothing (a transposed convolution whose kernel is smaller than its stride). They
 are marked in `blind`, and their ends are those of the nearest seeing units: lo of the next, hi of
-the last; so the rule for runs holds with them as well. Where a path with blind units meets another, the
-ends may go back from a unit to the next; such an axis is *ragged*, and looks at every unit of a run.
+the last; so the rule for runs holds with them as well. Where a path with blind units meets another,
+the ends may go back from a unit to the next; such an axis is *ragged*, and looks at every unit of a
+run.
 """
 
 from __future__ import annotations
