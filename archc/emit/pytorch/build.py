@@ -16,9 +16,10 @@ from .forward import forward_lines
 from .layers import Chain, Layer, Leaf, Step, Unit
 from .levels import Level
 from .loops import worth
-from .merge import Merged, Program, merge
+from .merge import merge
 from .names import is_reserved, variable
 from .place import Placer
+from .program import Merged, Program
 from .rows import Context, Made, Param, kind, known, source_names
 from .shapes import Symbols
 from .solve import ABSENT, Solver, constant, fits, same

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from .code import Apply, Arg, Attr, Expr, Gen, Infix, Item, Lit, Raw, Seq, Use
 from .errors import Mismatch
 from .layers import Leaf
-from .merge import Key, Merged, Phi, Program, Ref, RefTree, Rolled, Val
+from .program import Key, Merged, Phi, Program, Ref, RefTree, Rolled, Val
 from .reads import PHI, Reads, vals
 from .statements import Header, Inlined, Stmt, Test
 from .swap import fill, replace

@@ -7,8 +7,8 @@ from itertools import count
 
 from .code import Apply, Attr, Expr, Gen, Infix, Item, Raw, Seq, Star, Use
 from .frames import Frame
-from .merge import Key, Val
 from .names import IDENTIFIER, variable
+from .program import Key, Val
 from .reads import PHI
 from .statements import Stmt
 from .swap import replace

@@ -13,8 +13,8 @@ from .fields import Fields, Generated, Slot, is_listed
 from .frames import Frame
 from .layers import Leaf, Step
 from .levels import Level, LoopSolver
-from .merge import Merged, Program, Ref, Rolled, Val
 from .names import IDENTIFIER, is_attribute, snake, variable
+from .program import Merged, Program, Ref, Rolled, Val
 from .solve import ABSENT
 from .statements import Header
 from .swap import replace

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...graph import Tree
-from .merge import Merged, Phi, Program, RefTree, Val, form, refs
+from .merge import form, refs
+from .program import Merged, Phi, Program, RefTree, Val
 
 PHI = 1_000_000
 """Steps from this number on stand for values that are chosen by instance."""

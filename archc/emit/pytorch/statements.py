@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .code import Expr, Raw
-from .merge import Key
+from .program import Key
 
 if TYPE_CHECKING:
     from .frames import Frame
