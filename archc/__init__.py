@@ -1,8 +1,8 @@
 """archc: a compiler and analyzer for convolutional network architectures.
 
-    import archc
-    net = archc.load("specs/resnet.arch")["ResNet50"]
-    net.report.params, net.source(), net.module(), net.diagram()
+import archc
+net = archc.load("specs/resnet.arch")["ResNet50"]
+net.report.params, net.source(), net.module(), net.diagram()
 """
 
 from typing import TYPE_CHECKING, Any

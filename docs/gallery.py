@@ -1,7 +1,7 @@
 """Writes docs/systems.md and its diagrams: one section per system of `specs/`.
 
-    python docs/gallery.py           # text and diagrams
-    python docs/gallery.py --text    # the text alone, on standard output
+python docs/gallery.py           # text and diagrams
+python docs/gallery.py --text    # the text alone, on standard output
 """
 
 from __future__ import annotations
