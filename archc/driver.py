@@ -207,6 +207,7 @@ def look(state: Compilation) -> None:
             if n.report is not None
         ],
         sources,
+        complete=len(state.networks) == len(program.networks),
     )
     found += _strict_wheres(state.networks)
     # Only of a whole file it can be said that nothing uses a part, or that a comment is idle.

@@ -404,6 +404,26 @@ def test_fix_leaves_alone_what_is_not_safe(tmp_path: Path) -> None:
     assert os.stat(spec).st_mtime_ns == before.st_mtime_ns
 
 
+def test_fix_looks_at_the_whole_file(tmp_path: Path) -> None:
+    """Another network may need what the chosen one does not; one without values cannot be asked."""
+    spec = tmp_path / "net.arch"
+    text = (
+        "block B(norm: block) = (conv(4, 3) -> norm)\n"
+        "network N { input x[3, 8, 8] output x -> a: B(batchnorm) }\n"
+    )
+    other = "network M { input x[3, 8, 8] output x -> a: B(relu) }\n"
+    asked = "network M(norm: block) { input x[3, 8, 8] output x -> a: B(norm) }\n"
+    for rest, kept in ((other, True), (asked, True), ("", False)):
+        spec.write_text(text + rest)
+        assert check("--fix", "--network=N", str(spec)) == 0
+        assert (spec.read_text() == text + rest) is kept
+
+
+def test_fix_needs_files(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--fix", "-") == 2
+    assert "--fix writes files" in capsys.readouterr().err
+
+
 def test_fix_mends_errors_with_safe_fixes(tmp_path: Path) -> None:
     spec = tmp_path / "net.arch"
     spec.write_text(network('x -> pool(2, by="avg")'))

@@ -25,6 +25,9 @@ def check(args: argparse.Namespace) -> int:
         except ValueError as error:
             print(f"archc check: error: {error}", file=sys.stderr)
             return 2
+    if args.fix and "-" in args.specs:
+        print("archc check: error: --fix writes files, and `-` is none", file=sys.stderr)
+        return 2
     if args.fix and not _fixed(args):
         return 1
     states = [compiled(args, spec) for spec in args.specs]
@@ -45,7 +48,7 @@ def _fixed(args: argparse.Namespace) -> bool:
     """Apply safe fixes to the files; False where one cannot be written."""
     from .fix import fix
 
-    return all([fix(args, spec) for spec in args.specs if spec != "-"])  # noqa: C419 - try each
+    return all([fix(args, spec) for spec in args.specs])  # noqa: C419 - try each
 
 
 def sound(state: Compilation) -> bool:

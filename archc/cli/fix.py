@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from ..diagnostics import Diagnostic, Edit, Fix
-from ..driver import Compilation, compile_spec
+from ..driver import Compilation, Options, compile_spec
 from ..source import Source
-from .common import complain, options
+from .common import complain
 from .files import write_all
 
 ROUNDS = 100
@@ -25,7 +25,7 @@ def fix(args: argparse.Namespace, spec: str) -> bool:
 
     A fix of a warning is left out where it would break something: a claim, most likely.
     """
-    state = compile_spec(spec, options(args))
+    state = compile_spec(spec, _all(args))
     if state.source is None:
         return True
     before = state.source
@@ -42,6 +42,11 @@ def fix(args: argparse.Namespace, spec: str) -> bool:
     for line in [*done, *refused.values()]:
         print(line, file=sys.stderr)
     return True
+
+
+def _all(args: argparse.Namespace) -> Options:
+    """The whole file as written: whether a fix is right does not depend on what else is asked."""
+    return Options(max_nodes=args.max_nodes, max_bytes=args.max_bytes)
 
 
 def _round(
@@ -96,7 +101,7 @@ def _with(args: argparse.Namespace, spec: str, source: Source, fixes: list[Fix])
     edits = [edit for fix in fixes for edit in fix.edits]
     for edit in sorted(edits, key=lambda e: e.span.start, reverse=True):
         text = text[: edit.span.start] + edit.text + text[edit.span.end :]
-    return compile_spec(spec, options(args), source=Source(source.name, text))
+    return compile_spec(spec, _all(args), source=Source(source.name, text))
 
 
 def _sound(before: Compilation, after: Compilation, applied: list[tuple[Diagnostic, Fix]]) -> bool:

@@ -44,11 +44,14 @@ LINTS: tuple[Callable[[Scene], None], ...] = (
 
 
 def lint(
-    networks: Iterable[tuple[Graph, Report, tuple[Loss, ...]]], sources: Mapping[str, Source]
+    networks: Iterable[tuple[Graph, Report, tuple[Loss, ...]]],
+    sources: Mapping[str, Source],
+    complete: bool,
 ) -> list[Diagnostic]:
     """The findings in networks of one file, without repetition.
 
-    A fix is safe only if it is in every network that has the stage.
+    A fix is safe only if it is right for every network that has the stage, so none is where these
+    are not all (`complete`).
     """
     found: dict[tuple[str, tuple[str, int, int]], Diagnostic] = {}
     needed: set[tuple[str, int, int]] = set()
@@ -60,7 +63,7 @@ def lint(
         for item in scene.found:
             found.setdefault((item.code, key_of(item.labels[0].span)), item)
     for (code, place), item in found.items():
-        if place in needed and item.fixes:
+        if item.fixes and (place in needed or not complete):
             unsafe = tuple(replace(fix, safe=False) for fix in item.fixes)
             found[code, place] = replace(item, fixes=unsafe)
     return list(found.values())
