@@ -58,11 +58,16 @@ class Printer:
         result: list[str] = []
         indent, last = 8, ""
         around: list[tuple[int, str]] = []
+        heads: list[tuple[int, int]] = []  # lines before and after the head of each loop
         for stmt in stmts:
             if stmt.kind == "end":
                 indent -= around.pop()[0]
+                before, after = heads.pop()
+                if len(result) == after:
+                    del result[before:]  # a loop of identities does nothing
                 last = ""
                 continue
+            start = len(result)
             cond = "" if stmt.where == stmt.base else stmt.frame.test(stmt.where)
             if stmt.early:
                 cond = stmt.frame.test(stmt.where)
@@ -77,6 +82,7 @@ class Printer:
             result += self._line(stmt, indent + (4 if cond else 0))
             if stmt.kind == "for":
                 around.append((8 if cond else 4, cond or outer))
+                heads.append((start, len(result)))
                 indent += around[-1][0]
         return result
 
