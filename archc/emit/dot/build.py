@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
 
 from ...graph import Body, Graph, Node, Scope, join, leaves
 from ...ops import Op
@@ -231,11 +232,11 @@ class _Drawing:
         return length
 
     def _opens(self, body: Body, callee: Body, depth: int) -> bool:
-        """Everything, if unfolded; else blocks of blocks down to some depth, and what recurs
-        all the way down (the levels of a U)."""
+        """Everything, if unfolded; else blocks of blocks down to some depth, what recurs all the
+        way down (the levels of a U), and what goes down and up again (an hourglass)."""
         if self.unfold:
             return len(self.picture.boxes) + len(callee.nodes) < MOST
-        if callee.block == body.block:
+        if callee.block == body.block or _is_tower(callee):
             return True
         return depth < self.depth and any(n.body >= 0 for n in callee.nodes)
 
@@ -310,6 +311,17 @@ def _attach(lines: list[str], text: str) -> list[str]:
     if len(last) + len(text) > 30:
         return [last, f"→ {text}"]
     return [f"{last} → {text}"]
+
+
+def _is_tower(body: Body) -> bool:
+    """One value in, one out, and in between ways back to higher resolutions, made of blocks."""
+    entering = [leaf for entry in body.inputs for leaf in leaves(entry.value)]
+    given = [leaf for output in body.outputs for leaf in leaves(output.value)]
+    if len(entering) != 1 or len(given) != 1 or not any(node.body >= 0 for node in body.nodes):
+        return False
+    area = [prod(map(int, value.shape[1:])) for value in body.values]
+    ups = sum(area[n.outputs[0]] > area[n.inputs[0]] for n in body.nodes if n.inputs and n.outputs)
+    return ups > 1
 
 
 def _leaving(body: Body, scope: Scope) -> list[int]:
