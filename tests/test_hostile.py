@@ -82,7 +82,7 @@ def test_a_byte_order_mark_is_fine(tmp_path: Path) -> None:
 def test_ten_megabytes_are_refused_unparsed(tmp_path: Path) -> None:
     screen = refused(tmp_path, b"# " + b"x" * 10_000_000, placed=False)
     assert screen.codes == ["E0706"]
-    assert screen.seconds < 0.3
+    assert screen.seconds < 3
 
 
 def test_a_long_expression_is_no_problem(tmp_path: Path) -> None:

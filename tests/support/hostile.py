@@ -14,8 +14,9 @@ from archc.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-SECONDS = 2.0
-"""Of processor time, for any input."""
+SECONDS = 20.0
+"""Of processor time, for any input. On an idle machine none takes more than 2; what is to be caught
+here is work that grows without bound, and machines are busy."""
 
 FOREIGN = re.compile(
     r"Traceback|bug in archc|[Ll]ark\b|Unexpected(Token|Characters)|Token\(|pydantic"
