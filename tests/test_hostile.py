@@ -17,7 +17,7 @@ from .support.hostile import Screen, accepted, alarmed, net, refused, sane, stag
 
 @pytest.fixture(autouse=True)
 def _alarm() -> Iterator[None]:
-    with alarmed(10):
+    with alarmed(120):
         yield
 
 

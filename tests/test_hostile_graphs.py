@@ -15,7 +15,7 @@ from .support.hostile import ROOT, Screen, accepted, alarmed, net, refused, sane
 
 @pytest.fixture(autouse=True)
 def _alarm() -> Iterator[None]:
-    with alarmed(10):
+    with alarmed(120):
         yield
 
 
