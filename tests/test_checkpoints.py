@@ -131,10 +131,10 @@ def numbers(like: Tensor) -> Tensor:
 
 
 def named(result: Any) -> dict[str, Tensor]:
-    """Outputs by the names that torchvision has for them. Ours come in the order of the spec."""
+    """Outputs by the names that torchvision has for them. Those for training come last in ours."""
     if isinstance(result, Tensor):
         return {"logits": result}
-    order: dict[int, tuple[str, ...]] = {2: ("aux", "logits"), 3: ("logits", "aux1", "aux2")}
+    order: dict[int, tuple[str, ...]] = {2: ("logits", "aux"), 3: ("logits", "aux1", "aux2")}
     if hasattr(result, "_fields"):
         names = {"aux_logits": "aux", "aux_logits1": "aux1", "aux_logits2": "aux2"}
         return {names.get(field, field): value for field, value in result._asdict().items()}
