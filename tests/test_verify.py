@@ -115,6 +115,7 @@ def test_every_figure_is_there() -> None:
         "memory: activations",
         "output shapes in training",
         "MACs in training",
+        "saved for backward",
         "receptive field of c1",
         "receptive field of c2",
         "receptive field of head",

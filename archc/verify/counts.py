@@ -64,6 +64,12 @@ def prove_counts(graph: Graph, report: Report, source: str) -> list[Proof]:
     ]
     if any(end.training for end in graph.main.outputs):
         proofs += _training(graph, report, module.train(), xs)
+    from .saved import prove_saved
+
+    # a fresh module: hooks and gradients of the proofs above are not in the way
+    with torch.device("meta"):
+        fresh = instantiate(source, graph.name).train()
+    proofs.append(prove_saved(graph, fresh, [torch.empty_like(x) for x in on_meta(graph)]))
     return proofs
 
 
