@@ -166,9 +166,18 @@ def shows_all(graph: Graph) -> bool:
         by = getattr(op, "by", None)
         if op.op in HIDING or (op.op == "pool" and by in ("max", "sum")):
             return False
+        if op.op == "conv_transpose" and _gaps(op):
+            return False
         if (op.op == "fuse" and by in ("max", "difference")) or by == "bicubic":
             return False
     return True
+
+
+def _gaps(op: Any) -> bool:
+    """Does it leave units that see nothing? Then what is seen along an axis depends on the other."""
+    stride = op.stride if isinstance(op.stride, tuple) else (op.stride,)
+    kernel = op.kernel if isinstance(op.kernel, tuple) else (op.kernel,)
+    return max(stride) > min(kernel)
 
 
 def check_field(graph: Graph, report: Report, module: nn.Module) -> bool:

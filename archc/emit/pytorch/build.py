@@ -274,10 +274,9 @@ class ClassBuilder:
             self.recursive = True
             name, params = self.name, self.params
             known = self.solver.known
+            # What the class takes besides the source's own parameters is as it came out last time.
             rows = [
-                [ABSENT if u is None else known[p.name][self.column[u]] for u in units]
-                if p.name in known
-                else []
+                [ABSENT if u is None else known.get(p.name, p.row)[self.column[u]] for u in units]
                 for p in params
             ]
         else:

@@ -199,6 +199,8 @@ class Placer:
     def _one(self, steps: list[Step | None]) -> None:
         """The module of one iteration, at its own place in a list."""
         first = next(step for step in steps if step is not None)
+        if any(step is not None and step.path != first.path for step in steps):
+            raise Mismatch  # one class cannot have it at several paths
         slot = self.builder.slot(steps, False, self.hoists, self.builder.level)
         self.fields.put(first.path, slot)
 
