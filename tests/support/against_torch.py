@@ -174,7 +174,7 @@ def shows_all(graph: Graph) -> bool:
 
 
 def _gaps(op: Any) -> bool:
-    """Does it leave units that see nothing? Then what is seen along an axis depends on the other."""
+    """Are there units that see nothing? Then what is seen along an axis depends on the other."""
     stride = op.stride if isinstance(op.stride, tuple) else (op.stride,)
     kernel = op.kernel if isinstance(op.kernel, tuple) else (op.kernel,)
     return max(stride) > min(kernel)
