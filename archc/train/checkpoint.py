@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -56,7 +57,13 @@ def restore(path: Path, module: nn.Module) -> dict[str, str]:
     Raises TrainError E0808, naming what differs, and then leaves the module as it was.
     """
     tensors, facts = read(path)
-    own = module.state_dict()
+    compare(path, tensors, module.state_dict())
+    module.load_state_dict(tensors)
+    return facts
+
+
+def compare(path: Path, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raise TrainError E0808 where names or shapes of a file's tensors are not a module's own."""
     missing = sorted(own.keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - own.keys())
     reshaped = [n for n in own if n in tensors and own[n].shape != tensors[n].shape]
@@ -73,11 +80,9 @@ def restore(path: Path, module: nn.Module) -> dict[str, str]:
                 ),
             ),
         )
-    module.load_state_dict(tensors)
-    return facts
 
 
-def _with_hint(name: str, tensors: dict[str, Tensor]) -> str:
+def _with_hint(name: str, tensors: Mapping[str, Tensor]) -> str:
     near = closest(name, tensors)
     return f"`{name}` (it has `{near}`)" if near else f"`{name}`"
 

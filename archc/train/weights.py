@@ -1,0 +1,92 @@
+"""Weights out of files, safetensors or torch's, and by name into modules. No file runs code."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from torch import Tensor, nn
+
+from . import checkpoint
+from .errors import TrainError
+
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"
+"""How a file of `torch.save` begins: today's, and that of torch before 1.6."""
+INSIDE = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
+"""Under which keys training programs keep the state_dict among other things."""
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a file of `torch.save`, by name, on the CPU.
+
+    A torch file may hold a state_dict, or one among other things (`{"state_dict": ..., "epoch":
+    ...}`); what is no tensor is left out. It is read with `weights_only=True`: nothing in it runs.
+    Raises TrainError E0808 where it cannot be read, or holds no tensors.
+    """
+    if path.is_dir():
+        path = path / "best.safetensors"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from None
+    if start == ZIP or start[:1] == PICKLE:
+        return _tensors(path, _load(path))
+    return checkpoint.read(path)[0]
+
+
+def _load(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on old formats: it is read all the same
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise TrainError(
+            "E0808",
+            f"`{path}` holds more than tensors, so it is not read",
+            notes=("a pickle can run code; only tensors and plain values are taken",),
+            help="save it again with `torch.save(model.state_dict(), ...)`, or as safetensors",
+        ) from None
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        why = str(error).strip().splitlines() or [type(error).__name__]
+        raise _unreadable(path, why[0]) from None
+
+
+def _tensors(path: Path, found: Any) -> dict[str, Tensor]:
+    """The state_dict of what `torch.save` wrote."""
+    for _ in range(3):  # `{"model": {"state_dict": ...}}`
+        if not isinstance(found, Mapping):
+            break
+        tensors = {str(name): v for name, v in found.items() if isinstance(v, Tensor)}
+        if tensors:
+            return tensors
+        found = next((found[key] for key in INSIDE if isinstance(found.get(key), Mapping)), None)
+    raise TrainError(
+        "E0808",
+        f"`{path}` holds no tensors by name",
+        help=f"a state_dict is looked for at the top, and under {', '.join(INSIDE)}",
+    )
+
+
+def _unreadable(path: Path, why: str) -> TrainError:
+    return TrainError("E0808", f"cannot read the weights in `{path}`: {why}")
+
+
+def load_all(path: Path, module: nn.Module) -> None:
+    """Give a module all weights of a file: names and shapes must be the module's own.
+
+    A counter of batches (`num_batches_tracked`), which old files lack, may be missing. Raises
+    TrainError E0808, naming what differs, and then leaves the module as it was.
+    """
+    tensors = read_weights(path)
+    own = module.state_dict()
+    for name, value in own.items():
+        if name.endswith("num_batches_tracked"):
+            tensors.setdefault(name, value)
+    checkpoint.compare(path, tensors, own)
+    module.load_state_dict(tensors)
