@@ -216,6 +216,16 @@ class Tally:
         self._places += target.numel()
         self.samples += len(target)
 
+    def state(self) -> Tensor:
+        """All that was added, as one vector on the device: to be saved, or summed over ranks."""
+        counts = torch.tensor([self._places, self.samples], dtype=self._sums.dtype)
+        return torch.cat([self._sums, counts.to(self._sums.device)])
+
+    def restore(self, state: Tensor) -> None:
+        """Take what `state` gave, here or (as a sum) in several processes, as what was added."""
+        self._sums = state[:-2].to(self._sums)
+        self._places, self.samples = (round(n) for n in state[-2:].tolist())
+
     def read(self) -> Measured:
         """Waits for the device."""
         loss, score = self._sums.tolist()
