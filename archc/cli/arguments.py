@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _build(commands)
     _train(commands)
     _run(commands)
+    _export(commands)
     _verify(commands)
     _show(commands)
     _small(commands)
@@ -147,6 +148,25 @@ def _run(commands: Any) -> None:
     p.add_argument("image", metavar="IMAGE", help="a PNG, JPEG, ... file")
     _selection(p)
     p.add_argument("-o", "--out", metavar="FILE", help="default: <image>-<network>.png")
+    _color(p)
+
+
+def _export(commands: Any) -> None:
+    p = _command(commands, "export", "write a network for other programs (needs archc[torch])")
+    p.add_argument("spec", metavar="SPEC", help="a .arch file; `-` is standard input")
+    p.add_argument(
+        "--to",
+        choices=("onnx", "torch-export", "safetensors"),
+        required=True,
+        help="onnx (needs archc[onnx]); a program for torch.export.load; or the weights alone",
+    )
+    p.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="safetensors or a torch file (default: fresh weights of seed 0)",
+    )
+    _selection(p)
+    p.add_argument("-o", "--out", metavar="FILE", help="default: <network>.onnx, .pt2, ...")
     _color(p)
 
 

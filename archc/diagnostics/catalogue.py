@@ -84,11 +84,13 @@ CODES: dict[str, Code] = {
     "E0806": Code("data that does not fit the network"),
     "E0807": Code("loss that is not a number"),
     "E0808": Code("checkpoint that cannot be used"),
-    "E0809": Code("torch is not installed"),
+    "E0809": Code("an extra that is not installed"),
     "E0810": Code("device that is not there"),
     "E0811": Code("not enough memory"),
     # E09: emission
     "E0901": Code("node that cannot be emitted"),
+    "E0902": Code("a network that cannot be exported"),
+    "E0903": Code("an export that computes something else"),
     # W1: lints
     "W100": Code("an allow that silences nothing", "warning"),
     "W101": Code("a border that no window reaches", "warning"),

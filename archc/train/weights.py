@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from . import checkpoint
+from .build import instantiate
 from .errors import TrainError
 
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
@@ -75,6 +76,19 @@ def _tensors(path: Path, found: Any) -> dict[str, Tensor]:
 
 def _unreadable(path: Path, why: str) -> TrainError:
     return TrainError("E0808", f"cannot read the weights in `{path}`: {why}")
+
+
+def live(source: str, name: str, weights: Path | None, seed: int = 0) -> nn.Module:
+    """A module of emitted source with the weights of a file, or with fresh ones of a seed.
+
+    The caller's random state stays as it is. Raises TrainError E0808 where the file does not fit.
+    """
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        module = instantiate(source, name)
+    if weights is not None:
+        load_all(weights, module)
+    return module
 
 
 def load_all(path: Path, module: nn.Module) -> None:
