@@ -26,6 +26,7 @@ from archc.train.augment import Augmenter
 from archc.train.choices import Constant, Cosine, Flip, OneCycle, Schedule, Shift, Step
 from archc.train.device import find
 from archc.train.freezing import Frozen, matches
+from archc.train.metrics import Classification, Regression
 from archc.train.optim import make_rate
 from archc.train.progress import Progress, clock, duration
 from archc.train.recipe import SETTINGS, Recipe
@@ -90,7 +91,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "switch": ({"compile": "yes"}, "E0802", "takes auto or true or false"),
     "text": ({"freeze": "a"}, "E0802", "takes a list of texts in quotes"),
     "choice": ({"optimizer": call("sgdd")}, "E0802", "`optimizer` cannot be `sgdd`"),
-    "number": ({"loss": 3}, "E0802", "`loss` takes one of cross_entropy, bce, mse, not 3"),
+    "number": ({"loss": 3}, "E0802", "`loss` takes one of auto, cross_entropy"),
     "missing": ({"optimizer": call("sgd")}, "E0802", "`sgd` needs `lr`"),
     "range": ({"optimizer": call("sgd", -1)}, "E0802", "`lr` of `sgd` takes a number above 0"),
     "argument": ({"loss": call("mse", power=2)}, "E0802", "`mse` has no argument `power`"),
@@ -355,7 +356,7 @@ def test_a_run_learns_and_leaves_everything_in_its_folder(tmp_path: Path) -> Non
     assert {file.name for file in result.files} == names - {".lock"}
     assert (tmp_path / "run" / "spec.arch").read_text() == TEXT.text
     log = (tmp_path / "run" / "log.csv").read_text().splitlines()
-    assert log[0].startswith("epoch,lr,train_loss,train_accuracy,validation_loss")
+    assert log[0].startswith("epoch,lr,train_loss,train_accuracy,train_top5,validation_loss")
     assert len(log) == 5
     settings = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert settings["recipe"]["optimizer"] == {
@@ -421,7 +422,7 @@ def test_the_weighted_sum_of_losses(tmp_path: Path) -> None:
     recipe = read({"loss.b": [0.25, "mse"]})
     heads = loop_heads(recipe, [("a", False), ("b", True)])
     a, b, target = torch.randn(6, 3), torch.randn(6, 3), torch.arange(6) % 3
-    objective = loop.Objective(heads, classes=True)
+    objective = loop.Objective(heads, Classification(3), "classes")
     expected = F.cross_entropy(a, target) + 0.25 * F.mse_loss(b, F.one_hot(target, 3).float())
     assert objective.loss((a, b), target, training=True).item() == pytest.approx(expected.item())
     alone = objective.loss(a, target, training=False).item()
@@ -436,12 +437,12 @@ def loop_heads(recipe: Recipe, outputs: list[tuple[str | None, bool]]) -> Any:
 
 def test_a_stack_of_heads_is_a_list_whose_last_part_is_measured() -> None:
     heads = loop_heads(read({"loss.maps": [0.5, "mse"]}), [("maps[0]", False), ("maps[1]", False)])
-    objective = loop.Objective(heads, classes=False)
+    objective = loop.Objective(heads, Regression(), "values")
     target = torch.zeros(2, 1, 4, 4)
     result = [target + 1, target + 2]
     assert objective.loss(result, target, training=True).item() == pytest.approx(0.5 + 2.0)
     loss = torch.tensor(0.0)
-    assert objective.sums(result, target, loss, training=True)[1].item() == 2 * target.numel()
+    assert objective.sums(result, target, loss, training=True)[2].item() == 2 * target.numel()
 
 
 @pytest.mark.parametrize("loss", ["mse", "bce"])

@@ -82,6 +82,17 @@ class AdamW(Choice):
     weight_decay: NonNegative = 0.01
 
 
+class RmsProp(Choice):
+    """Steps divided by a running root mean square of the gradient. Tieleman and Hinton 2012."""
+
+    name = "rmsprop"
+    lr: Positive = 1e-2
+    alpha: Fraction = 0.99
+    eps: Positive = 1e-8
+    momentum: Fraction = 0.0
+    weight_decay: NonNegative = 0.0
+
+
 # --------------------------------------------------------------------------- schedules
 
 
@@ -131,14 +142,58 @@ class Step(Choice):
         return self
 
 
+# --------------------------------------------------------------------------- checkpoints
+
+
+class Every(Choice):
+    """Also within an epoch: after so many steps, or so many seconds."""
+
+    name = "every"
+    steps: Annotated[int, Field(ge=1)] | None = None
+    seconds: Positive | None = None
+
+    @model_validator(mode="after")
+    def _steps_or_seconds(self) -> Every:
+        if self.steps is None and self.seconds is None:
+            raise ValueError("`every` takes `steps`, `seconds` or both")
+        return self
+
+
+class EpochEnd(Choice):
+    """At the end of each epoch only."""
+
+    name = "epoch"
+
+
 # --------------------------------------------------------------------------- losses
 
 
+class ByTask(Choice):
+    """Cross entropy for classes and masks, `mse` for values, `heatmaps` for keypoints."""
+
+    name = "auto"
+
+
 class CrossEntropy(Choice):
-    """Softmax cross entropy of logits [classes, ...] against class numbers [...]."""
+    """Softmax cross entropy of logits [classes, ...] against class numbers [...].
+
+    `weights`: how much each class counts; the mean is then weighted.
+    """
 
     name = "cross_entropy"
     label_smoothing: Fraction = 0.0
+    weights: Annotated[list[Positive], Field(min_length=2)] | None = None
+
+
+class Dice(Choice):
+    """Soft Dice loss, mean over classes; `cross_entropy`: plus so many times that one.
+
+    Milletari et al. 2016.
+    """
+
+    name = "dice"
+    smooth: Positive = 1.0
+    cross_entropy: NonNegative = 0.0
 
 
 class Bce(Choice):
@@ -151,6 +206,23 @@ class Mse(Choice):
     """Mean squared error; class numbers become one-hot rows."""
 
     name = "mse"
+
+
+class Huber(Choice):
+    """Squared below `delta`, linear above: outliers pull less. Huber 1964."""
+
+    name = "huber"
+    delta: Positive = 1.0
+
+
+class Heatmaps(Choice):
+    """Mean squared error against Gaussian hills at the keypoints; `sigma` in cells of the map.
+
+    Tompson et al. 2014.
+    """
+
+    name = "heatmaps"
+    sigma: Positive = 1.0
 
 
 # --------------------------------------------------------------------------- images
@@ -197,21 +269,23 @@ class Given(Choice):
 
 
 Source = Idx | Npz
-Optimizer = Sgd | Adam | AdamW
+Optimizer = Sgd | Adam | AdamW | RmsProp
 Schedule = Constant | OneCycle | Cosine | Step
-Loss = CrossEntropy | Bce | Mse
+Loss = ByTask | CrossEntropy | Dice | Bce | Mse | Huber | Heatmaps
 Augmentation = Shift | Flip
 Normalization = FromData | Unnormalized | Given
+Checkpoint = Every | EpochEnd
 Precision = Literal["auto", "fp32", "bf16"]
 Switch = Literal["auto"] | bool
 """`auto` leaves it to the device."""
 
 CHOICES: dict[str, tuple[type[Choice], ...]] = {
     "data": (Idx, Npz),
-    "optimizer": (Sgd, Adam, AdamW),
+    "optimizer": (Sgd, Adam, AdamW, RmsProp),
     "schedule": (Constant, OneCycle, Cosine, Step),
-    "loss": (CrossEntropy, Bce, Mse),
+    "loss": (ByTask, CrossEntropy, Dice, Bce, Mse, Huber, Heatmaps),
     "augment": (Shift, Flip),
     "normalize": (FromData, Unnormalized, Given),
+    "checkpoint": (Every, EpochEnd),
 }
 """Setting -> what it can be. A new optimizer or loss is a class above and an entry here."""

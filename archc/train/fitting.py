@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .choices import FromData, Given
 from .errors import TrainError
+from .metrics import IGNORED
 from .recipe import Recipe
 from .sources import Data, Split
 
@@ -34,6 +35,8 @@ class Prepared:
     scale: float
     mean: Tensor
     std: Tensor
+    ignoring: bool = False
+    """Some places of the targets may be `metrics.IGNORED`."""
     notes: list[str] = field(default_factory=list)
     """What was done to the data, for the reader of the output."""
 
@@ -80,6 +83,7 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
         scale=scale,
         mean=mean.reshape(flat),
         std=std.reshape(flat),
+        ignoring=train.kind == "masks",
         notes=list(dict.fromkeys(notes)),
     )
 
@@ -89,7 +93,7 @@ def _laid_out(split: Split, shape: tuple[int, ...], notes: list[str]) -> Split:
     size = tuple(split.x.shape[1:])
     if len(size) == len(shape) > 1 and size[0] != shape[0] and size[-1] == shape[0]:
         notes.append(f"channels moved to the front: {_by(size)} to {_by((size[-1], *size[:-1]))}")
-        return Split(split.x.movedim(-1, 1), split.y, split.x_from, split.y_from)
+        return replace(split, x=split.x.movedim(-1, 1))
     return split
 
 
@@ -123,10 +127,10 @@ def _fitted(split: Split, shape: tuple[int, ...], notes: list[str]) -> Split:
     """The samples in the input's shape: as they are, flattened, or with a border of zeros."""
     size = tuple(split.x.shape[1:])
     if size == shape:
-        return Split(split.x.contiguous(), split.y, split.x_from, split.y_from)
+        return replace(split, x=split.x.contiguous())
     if len(shape) == 1 and prod(size) == shape[0]:
         notes.append(f"{_by(size)} flattened to {shape[0]:,} features")
-        return Split(split.x.flatten(1), split.y, split.x_from, split.y_from)
+        return replace(split, x=split.x.flatten(1))
     if len(size) != len(shape) or size[0] != shape[0]:
         raise TrainError(
             "E0806",
@@ -144,7 +148,20 @@ def _fitted(split: Split, shape: tuple[int, ...], notes: list[str]) -> Split:
         )
     border = [side for r in reversed(room) for side in (r // 2, r - r // 2)]
     notes.append(f"{_by(size[1:])} images reach the {_by(shape[1:])} input by zero padding")
-    return Split(F.pad(split.x, border), split.y, split.x_from, split.y_from)
+    return _padded(split, border)
+
+
+def _padded(split: Split, border: list[int]) -> Split:
+    """With a border of zeros, whose places count in no mask; keypoints keep to their pixels.
+
+    `border`: left, right, top, bottom, as `torch.nn.functional.pad` takes it.
+    """
+    y = split.y
+    if split.keypoints:
+        y = y + torch.tensor([border[0], border[2], 0.0])
+    elif split.kind == "masks" and y.shape[1:] == split.x.shape[2:]:
+        y = F.pad(y, border, value=IGNORED)
+    return replace(split, x=F.pad(split.x, border), y=y)
 
 
 def _channel_help(size: tuple[int, ...], shape: tuple[int, ...]) -> str:
@@ -160,12 +177,12 @@ def check_labels(split: Split, classes: int) -> None:
     network has too few outputs.
     """
     y = split.y.reshape(len(split.y), -1)
-    stray = ((y < 0) | (y >= classes)).any(1).nonzero().flatten()
+    wrong = (y != IGNORED) & ((y < 0) | (y >= classes))
+    stray = wrong.any(1).nonzero().flatten()
     if not len(stray):
         return
     record = int(stray[0])
-    row = y[record]
-    label = int(row[(row < 0) | (row >= classes)][0])
+    label = int(y[record][wrong[record]][0])
     if len(stray) < STRAY * len(y) or label < 0:
         raise TrainError(
             "E0805",

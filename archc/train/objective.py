@@ -7,23 +7,32 @@ output that is a list, as a stack of heatmaps), whose losses add up and whose la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..diagnostics import closest
-from .choices import Bce, CrossEntropy, Loss
+from .choices import ByTask, CrossEntropy, Heatmaps, Loss
 from .errors import TrainError
 from .fitting import check_labels
+from .losses import DEFAULTS, Criterion, Mixed, Target, criterion
+from .metrics import (
+    Classification,
+    Keypoints,
+    Measured,
+    Metric,
+    Regression,
+    Segmentation,
+    title,
+    words,
+)
 from .recipe import Recipe
 from .sources import Split
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
-"""(prediction, target) to a scalar: the mean over the batch."""
+__all__ = ["Head", "Measured", "Objective", "Tally", "make_heads", "tensors", "values_of"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,6 @@ class Head:
     name: str
     weight: float
     choice: Loss
-    criterion: Criterion
     training: bool
 
 
@@ -62,7 +70,7 @@ def make_heads(recipe: Recipe, outputs: Sequence[tuple[str | None, bool]]) -> li
             )
         choice = given.loss if given else recipe.loss
         weight = given.weight if given else 1.0
-        heads.append(Head(name, weight, choice, _criterion(choice), training))
+        heads.append(Head(name, weight, choice, training))
     return sorted(heads, key=lambda head: head.training)
 
 
@@ -71,47 +79,57 @@ def _base(name: str) -> str:
     return name.partition("[")[0]
 
 
-def _criterion(choice: Loss) -> Criterion:
-    if isinstance(choice, CrossEntropy):
-        smoothing = choice.label_smoothing
-        return lambda p, t: F.cross_entropy(p.float(), t, label_smoothing=smoothing)
-    if isinstance(choice, Bce):
-        return lambda p, t: F.binary_cross_entropy_with_logits(p.float(), _dense(p, t))
-    return lambda p, t: F.mse_loss(p.float(), _dense(p, t))
-
-
-def _dense(prediction: Tensor, target: Tensor) -> Tensor:
-    """Class numbers as one-hot rows (or as 0 and 1, for a single output); other targets as is."""
-    if target.is_floating_point():
-        return target
-    if prediction.ndim > 1 and prediction.shape[1] == 1:
-        return target.reshape(prediction.shape).float()
-    return F.one_hot(target, prediction.shape[1]).movedim(-1, 1).float()
-
-
 def check_fit(heads: Sequence[Head], values: Sequence[Any], splits: Sequence[Split]) -> None:
-    """Do the targets suit the outputs? Raises TrainError E0805 or E0806."""
+    """Do the targets suit the outputs and the losses? Raises TrainError E0802, E0805 or E0806."""
     for head, value in zip(heads, values, strict=True):
         for out in tensors(value):
             for split in splits:
-                _check(head, out, split)
+                _check(head, tuple(out.shape[1:]), split)
 
 
-def _check(head: Head, out: Tensor, split: Split) -> None:
-    want, have = tuple(out.shape[1:]), tuple(split.y.shape[1:])
-    if split.y.is_floating_point():
-        if isinstance(head.choice, CrossEntropy):
+def _check(head: Head, want: tuple[int, ...], split: Split) -> None:
+    kind, have = split.kind, tuple(split.y.shape[1:])
+    choice = DEFAULTS[kind] if isinstance(head.choice, ByTask) else head.choice
+    if (kind == "keypoints") != isinstance(choice, Heatmaps):
+        raise TrainError(
+            "E0806",
+            f"`{choice.name}` cannot learn from `{split.y_from}`, which holds {WORDS[kind]}",
+            help=f"use `{DEFAULTS[kind].name}()`",
+        )
+    if kind == "keypoints":
+        if len(want) != 3 or want[0] != have[0]:
             raise TrainError(
                 "E0806",
-                f"`cross_entropy` needs class numbers; `{split.y_from}` holds fractions",
+                f"output `{head.name}` is {_shape(want)}; `{split.y_from}` has {have[0]} keypoints "
+                "per sample, which need a heatmap each",
+                help=f"give it {have[0]} channels, height and width",
+            )
+        return
+    if kind == "values":
+        if isinstance(choice, CrossEntropy) or choice.name == "dice":
+            raise TrainError(
+                "E0806",
+                f"`{choice.name}` needs class numbers; `{split.y_from}` holds fractions",
                 help="use `mse()` or `bce()`",
             )
         if want != have:
             raise _unlike(head, want, have, split)
         return
-    if isinstance(head.choice, CrossEntropy) or want[:1] != (1,):
+    _check_classes(head, choice, want, have, split)
+
+
+def _check_classes(
+    head: Head, choice: Loss, want: tuple[int, ...], have: tuple[int, ...], split: Split
+) -> None:
+    if isinstance(choice, CrossEntropy) or want[:1] != (1,):
         if not want or want[1:] != have:
             raise _unlike(head, want[1:], have, split)
+        if isinstance(choice, CrossEntropy) and choice.weights not in (None, []):
+            given = len(choice.weights or [])
+            if given != want[0]:
+                raise TrainError(
+                    "E0802", f"`cross_entropy` has {given} weights for {want[0]} classes"
+                )
         check_labels(split, want[0])
         return
     if have not in (want, want[1:]):
@@ -119,15 +137,24 @@ def _check(head: Head, out: Tensor, split: Split) -> None:
     check_labels(split, 2)
 
 
-def _unlike(head: Head, want: tuple[int, ...], have: tuple[int, ...], split: Split) -> TrainError:
-    def text(shape: tuple[int, ...]) -> str:
-        return f"[{', '.join(map(str, shape))}]" if shape else "one number"
+WORDS = {
+    "classes": "class numbers",
+    "masks": "masks of class numbers",
+    "values": "fractions",
+    "keypoints": "keypoints",
+}
 
+
+def _unlike(head: Head, want: tuple[int, ...], have: tuple[int, ...], split: Split) -> TrainError:
     return TrainError(
         "E0806",
-        f"output `{head.name}` needs targets of {text(want)} per sample, "
-        f"but `{split.y_from}` has {text(have)}",
+        f"output `{head.name}` needs targets of {_shape(want)} per sample, "
+        f"but `{split.y_from}` has {_shape(have)}",
     )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]" if shape else "one number"
 
 
 def tensors(value: Any) -> list[Tensor]:
@@ -142,91 +169,136 @@ def values_of(result: Any, count: int) -> list[Any]:
     return list(result)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Loss and metric over some samples."""
+def make_objective(
+    heads: Sequence[Head],
+    values: Sequence[Any],
+    split: Split,
+    input_shape: tuple[int, ...],
+    ignoring: bool,
+) -> Objective:
+    """What to minimise and to measure, by what the network gave (`values`) and the targets are.
 
-    loss: float
-    metric: float
+    `input_shape`: without the batch. `ignoring`: some places of the targets may be `IGNORED`.
+    """
+    size = (input_shape[-2], input_shape[-1]) if len(input_shape) == 3 else (1, 1)
+    out = tensors(values[_measured(heads)])[-1]
+    channels = out.shape[1] if out.ndim > 1 else 1
+    metrics: dict[str, Metric] = {
+        "classes": Classification(channels),
+        "masks": Segmentation(channels),
+        "values": Regression(),
+        "keypoints": Keypoints(channels, size),
+    }
+    return Objective(heads, metrics[split.kind], split.kind, size, ignoring)
+
+
+def _measured(heads: Sequence[Head]) -> int:
+    """Which main output is measured: the first, or its last part where it is a list."""
+    main = [head for head in heads if not head.training]
+    same = [_base(head.name) == _base(main[0].name) for head in main]
+    return len(same) - 1 - same[::-1].index(True)
 
 
 class Objective:
     """Loss and metric of all outputs. The sums of a batch stay on the device."""
 
-    def __init__(self, heads: Sequence[Head], classes: bool) -> None:
+    def __init__(
+        self,
+        heads: Sequence[Head],
+        measure: Metric,
+        kind: str,
+        input_size: tuple[int, int] = (1, 1),
+        ignoring: bool = False,
+    ) -> None:
         self.heads = list(heads)
         self.main = [head for head in heads if not head.training]
-        same = [_base(h.name) == _base(self.main[0].name) for h in self.main]
-        self.measured = len(same) - 1 - same[::-1].index(True)
-        """Which output the metric is of: the first, or its last part where it is a list."""
-        self.metric = "accuracy" if classes else "error"
-        """Share of right answers; for targets that are no classes, the mean absolute error."""
-        self.classes = classes
+        self.measured = _measured(heads)
+        self.measure = measure
+        self.metric = measure.main
+        """Name of the figure that the best epoch is chosen by."""
+        self._criteria: list[Criterion] = [
+            criterion(head.choice, kind, input_size, ignoring) for head in heads
+        ]
+        self._kind = kind
+
+    @property
+    def title(self) -> str:
+        """`segmentation into 6 classes by cross_entropy, measured by mean IoU`."""
+
+        def loss(head: Head) -> str:
+            auto = isinstance(head.choice, ByTask)
+            name = DEFAULTS[self._kind].name if auto else head.choice.name
+            alone = len(self.heads) == 1
+            return name if alone else f"{head.weight:g} {name} of {head.name}"
+
+        losses = " + ".join(loss(head) for head in self.heads)
+        return f"{self.measure.task} by {losses}, measured by {title(self.metric)}"
 
     def better(self, one: Measured, other: Measured) -> bool:
         """Is the first the better one? Equal metrics are told apart by the loss."""
-        a, b = (one.metric, other.metric) if self.classes else (-one.metric, -other.metric)
+        sign = 1 if self.measure.higher else -1
+        a, b = sign * one.metric, sign * other.metric
         return a > b or (a == b and one.loss < other.loss)
 
     def words(self, measured: Measured) -> str:
         """`accuracy 84.1%` or `error 0.0312`."""
-        if self.classes:
-            return f"accuracy {measured.metric:.1%}"
-        return f"error {measured.metric:.4g}"
+        return words(self.metric, measured.metric)
 
-    def loss(self, result: Any, target: Tensor, training: bool) -> Tensor:
+    def loss(self, result: Any, target: Target, training: bool) -> Tensor:
         """Weighted sum over outputs, a scalar with a gradient."""
         heads = self.heads if training else self.main
         total: Tensor | None = None
-        for head, value in zip(heads, values_of(result, len(heads)), strict=True):
+        values = values_of(result, len(heads))
+        for head, each, value in zip(heads, self._criteria, values, strict=False):
             for out in tensors(value):
-                part = head.criterion(out, target) * head.weight
+                part = each(out, target) * head.weight
                 total = part if total is None else total + part
         assert total is not None
         return total
 
-    def sums(self, result: Any, target: Tensor, loss: Tensor, training: bool) -> Tensor:
-        """[loss times samples, score] of a batch; the score is that of the output `measured`."""
+    def sums(self, result: Any, target: Target, loss: Tensor, training: bool) -> Tensor:
+        """[2 + the metric's] of a batch: loss times samples, samples, the metric's own sums.
+
+        Of samples that were blended, the likelier class is the right one.
+        """
         heads = self.heads if training else self.main
         out = tensors(values_of(result, len(heads))[self.measured])[-1].detach()
-        if self.metric == "accuracy":
-            if out.shape[1] == 1:
-                right = (out.reshape(target.shape) > 0).long() == target
-            else:
-                right = out.argmax(1) == target
-            score = right.sum()
-        else:
-            score = (out.float() - target).abs().sum()
-        return torch.stack([loss.detach() * len(target), score])
+        true = target.likelier() if isinstance(target, Mixed) else target
+        if not true.is_floating_point() and out.shape[1] == 1:
+            true = true.reshape(out[:, 0].shape)
+        measured = self.measure.sums(out, true)
+        count = measured.new_full((1,), len(true))
+        return torch.cat([loss.detach().to(measured.dtype).reshape(1) * count, count, measured])
 
 
 class Tally:
     """Adds up batches. What only the device knows stays there until `read`."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, objective: Objective, device: torch.device) -> None:
         # a whole epoch of dense targets counts beyond what float32 holds exactly
         wide = torch.float32 if device.type == "mps" else torch.float64
-        self._sums = torch.zeros(2, dtype=wide, device=device)
-        self._places = 0
-        self.samples = 0
+        self._measure = objective.measure
+        self._sums = torch.zeros(2 + self._measure.size, dtype=wide, device=device)
 
-    def add(self, sums: Tensor, target: Tensor) -> None:
-        """A batch: `Objective.sums` and its targets."""
+    def add(self, sums: Tensor) -> None:
+        """A batch: `Objective.sums`."""
         self._sums += sums
-        self._places += target.numel()
-        self.samples += len(target)
 
     def state(self) -> Tensor:
         """All that was added, as one vector on the device: to be saved, or summed over ranks."""
-        counts = torch.tensor([self._places, self.samples], dtype=self._sums.dtype)
-        return torch.cat([self._sums, counts.to(self._sums.device)])
+        return self._sums.clone()
 
     def restore(self, state: Tensor) -> None:
         """Take what `state` gave, here or (as a sum) in several processes, as what was added."""
-        self._sums = state[:-2].to(self._sums)
-        self._places, self.samples = (round(n) for n in state[-2:].tolist())
+        self._sums = state.to(self._sums)
 
     def read(self) -> Measured:
         """Waits for the device."""
-        loss, score = self._sums.tolist()
-        return Measured(loss / max(self.samples, 1), score / max(self._places, 1))
+        loss, samples, *own = self._sums.tolist()
+        figures = self._measure.figures(own)
+        return Measured(
+            loss / max(samples, 1),
+            figures[self._measure.main] or 0.0,
+            figures,
+            self._measure.table(own),
+        )

@@ -15,9 +15,11 @@ from .choices import (
     CHOICES,
     AdamW,
     Augmentation,
+    ByTask,
+    Checkpoint,
     Choice,
     Constant,
-    CrossEntropy,
+    Every,
     Fraction,
     FromData,
     Loss,
@@ -56,10 +58,18 @@ class Recipe(BaseModel):
     """Passes over the training data."""
     batch: Annotated[int, Field(ge=1)] = 128
     """Samples per step. The rest after the last full one waits for another epoch's shuffle."""
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Parts that a batch is computed in, one after the other: less memory, the same update."""
     optimizer: Optimizer = AdamW()
     schedule: Schedule = Constant()
     """The learning rate over the run, as a share of the optimizer's `lr`."""
-    loss: Loss = CrossEntropy()
+    no_decay: bool = False
+    """No weight decay for parameters of one axis: biases, and the scales of normalisations."""
+    clip: NonNegative = 0.0
+    """Gradients longer than this, all taken as one vector, are scaled down to it; 0: none are."""
+    ema: Fraction = 0.0
+    """Decay per step of a running average of the weights, which is then measured and kept."""
+    loss: Loss = ByTask()
     """Of every output that has none of its own."""
     losses: dict[str, Weighted] = {}
     """`loss.NAME = [weight, loss]`, by output."""
@@ -68,6 +78,8 @@ class Recipe(BaseModel):
     normalize: Normalization = FromData()
     validation: Fraction = 0.1
     """Share of the training data held out to choose the best epoch by; 0 trains on all of them."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Epochs without a better one on `validation` after which the run ends early; 0: it does not."""
     freeze: list[str] = []
     """Parameters that stay as they are: patterns (`features.*`) over names, or module names."""
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
@@ -78,6 +90,12 @@ class Recipe(BaseModel):
     """Memory layout of images and weights; `auto`: on a GPU."""
     compile: Switch = "auto"
     """`torch.compile`; `auto`: on a GPU, for runs long enough to pay for it."""
+    deterministic: bool = False
+    """Only what gives the same bits every time: slower on a GPU; on a CPU it is always so."""
+    sync_batchnorm: bool = True
+    """Several processes: batch normalisations see the whole batch, not each its process's share."""
+    checkpoint: Checkpoint = Every(seconds=300)
+    """When the state to resume from is written, besides the end of each epoch."""
 
     _places: dict[str, Span] = PrivateAttr(default_factory=dict)
     _overridden: frozenset[str] = PrivateAttr(default=frozenset())

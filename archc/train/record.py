@@ -12,7 +12,7 @@ from . import checkpoint, curve
 from .device import Setup
 from .fitting import Prepared
 from .loop import Epoch
-from .objective import Measured
+from .metrics import Measured
 from .recipe import Recipe
 from .rundir import RunDir, versions
 from .sources import Data
@@ -60,9 +60,12 @@ class Record:
             "epoch": number,
             "lr": done.lr,
             "train_loss": done.train.loss,
-            f"train_{metric}": done.train.metric,
+            **{f"train_{name}": value for name, value in done.train.figures.items()},
             "validation_loss": held_out.loss if held_out else None,
-            f"validation_{metric}": held_out.metric if held_out else None,
+            **{
+                f"validation_{name}": held_out.figures[name] if held_out else None
+                for name in done.train.figures
+            },
             "seconds": round(done.seconds, 3),
             "images_per_second": round(done.images_per_second, 1),
         }
@@ -93,7 +96,9 @@ class Record:
             {
                 "network": self.network,
                 "recipe": self.recipe.name,
-                "test": {"loss": test.loss, metric: test.metric},
+                "test": {"loss": test.loss, **test.figures},
+                "metric": metric,
+                "confusion": test.confusion,
                 "epochs": len(self.rows),
                 "best_epoch": best,
                 "seconds": round(seconds, 3),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -28,19 +28,35 @@ SPLITS = ("train", "t10k")
 class Split:
     """Samples and their targets, and the files (or arrays) that they came from.
 
-    `x`: [N, C, H, W] (or any [N, ...]), uint8 or float32. `y`: [N, ...], int64 classes or float32.
+    `x`: [N, C, H, W] (or any [N, ...]), uint8 or float32. `y` by kind:
+
+    - `classes`: [N] class numbers, whole
+    - `masks`: [N, ...] class numbers of places, whole; `metrics.IGNORED` counts nowhere
+    - `values`: [N, ...] float32
+    - `keypoints`: [N, K, 3] float32: x and y in pixels (0 is the middle of the first), and whether
+      it is to be seen (1) or not (0)
     """
 
     x: Tensor
     y: Tensor
     x_from: str
     y_from: str
+    keypoints: bool = False
+
+    @property
+    def kind(self) -> str:
+        """`classes`, `masks`, `values` or `keypoints`."""
+        if self.keypoints:
+            return "keypoints"
+        if self.y.is_floating_point():
+            return "values"
+        return "classes" if self.y.ndim == 1 else "masks"
 
     def __len__(self) -> int:
         return len(self.x)
 
     def take(self, rows: Tensor) -> Split:
-        return Split(self.x[rows], self.y[rows], self.x_from, self.y_from)
+        return replace(self, x=self.x[rows], y=self.y[rows])
 
 
 @dataclass

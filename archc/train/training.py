@@ -23,7 +23,8 @@ from .errors import Interrupted, TrainError
 from .fitting import Prepared, prepare
 from .freezing import Frozen
 from .loop import Epoch, Feed, Stopped, Trainer, batches, not_a_number
-from .objective import Head, Measured, Objective, check_fit, make_heads, values_of
+from .metrics import Measured
+from .objective import Head, Objective, check_fit, make_heads, make_objective, values_of
 from .progress import Progress, duration
 from .recipe import Recipe
 from .record import BEST, LAST, Record
@@ -79,9 +80,8 @@ def fit(
             made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         frozen = Frozen(made, recipe)
         with _placed(recipe, "data"):
-            macs = _probe(made, heads, ready, setup)
+            macs, objective = _probe(made, heads, ready, setup)
         limit_threads(setup, macs * recipe.batch)
-        objective = Objective(heads, classes=not ready.train.y.is_floating_point())
         bar = terminal if terminal is not None else sys.stderr
         progress = Progress(out, bar, recipe.epochs * steps)
         path = run_dir if isinstance(run_dir, Path) else run_dir()
@@ -114,10 +114,12 @@ def _placed(recipe: Recipe, setting: str) -> Iterator[None]:
         raise
 
 
-def _probe(module: nn.Module, heads: Sequence[Head], data: Prepared, setup: Setup) -> int:
+def _probe(
+    module: nn.Module, heads: Sequence[Head], data: Prepared, setup: Setup
+) -> tuple[int, Objective]:
     """Run two samples through, to see that outputs and targets fit; leaves no trace.
 
-    Gives the multiply-accumulates per sample.
+    Gives the multiply-accumulates per sample, and what is to be minimised.
     """
     split = data.train
     feed = Feed(split.take(torch.arange(2) % len(split)), data, setup, resident=True)
@@ -132,7 +134,8 @@ def _probe(module: nn.Module, heads: Sequence[Head], data: Prepared, setup: Setu
         for name, buffer in module.named_buffers():
             buffer.copy_(kept[name])
     check_fit(heads, values, splits)
-    return int(counter.get_total_flops()) // 4  # two operations per MAC, two samples
+    objective = make_objective(heads, values, data.train, tuple(x.shape[1:]), data.ignoring)
+    return int(counter.get_total_flops()) // 4, objective  # two operations per MAC, two samples
 
 
 @contextmanager
@@ -194,6 +197,7 @@ class _Run:
         )
         for note in ready.notes:
             line(f"  {note}")
+        line(f"task: {trainer.objective.title}")
         left = len(ready.train) - trainer.steps * trainer.batch
         line(
             f"{trainer.recipe.epochs} epochs of {trainer.steps} steps of {trainer.batch}"
