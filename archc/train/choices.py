@@ -93,6 +93,15 @@ class RmsProp(Choice):
     weight_decay: NonNegative = 0.0
 
 
+class LayerRate(BaseModel):
+    """How fast some parameters learn, as a factor of the others' rate."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    pattern: Annotated[str, Field(min_length=1)]
+    factor: Positive
+
+
 # --------------------------------------------------------------------------- schedules
 
 

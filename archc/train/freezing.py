@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from torch import nn
@@ -24,7 +24,7 @@ class Frozen:
         for pattern in recipe.freeze:
             matched = [name for name in named if matches(name, pattern)]
             if not matched:
-                raise _no_match(pattern, list(named), recipe)
+                raise no_match("freeze", pattern, named, recipe)
             for name in matched:
                 named[name].requires_grad_(False)
         if not any(p.requires_grad for p in named.values()):
@@ -36,7 +36,9 @@ class Frozen:
                 recipe.place("freeze"),
             )
         self._still: list[nn.Module] = [
-            layer for layer in module.modules() if recipe.freeze and _stands_still(layer)
+            layer
+            for name, layer in module.named_modules()
+            if recipe.freeze and _stands_still(name, layer, recipe.freeze)
         ]
 
     def hold(self) -> None:
@@ -45,10 +47,17 @@ class Frozen:
             layer.eval()
 
 
-def _stands_still(layer: nn.Module) -> bool:
-    """A normalisation with running statistics, all of whose parameters are frozen."""
+def _stands_still(name: str, layer: nn.Module, patterns: Sequence[str]) -> bool:
+    """A normalisation with running statistics, all of whose parameters are frozen.
+
+    One without parameters stands still where a pattern names it or what is around it.
+    """
+    if getattr(layer, "running_mean", None) is None:
+        return False
     own = list(layer.parameters(recurse=False))
-    return hasattr(layer, "running_mean") and bool(own) and not any(p.requires_grad for p in own)
+    if not own:
+        return any(matches(f"{name}.running_mean", pattern) for pattern in patterns)
+    return not any(p.requires_grad for p in own)
 
 
 def matches(name: str, pattern: str) -> bool:
@@ -57,12 +66,13 @@ def matches(name: str, pattern: str) -> bool:
     return any(fnmatchcase(".".join(parts[:n]), pattern) for n in range(1, len(parts) + 1))
 
 
-def _no_match(pattern: str, names: Sequence[str], recipe: Recipe) -> TrainError:
+def no_match(setting: str, pattern: str, names: Iterable[str], recipe: Recipe) -> TrainError:
+    """The error for a pattern of a setting that fits none of the names."""
     modules = {name.rsplit(".", n)[0] for name in names for n in range(name.count(".") + 1)}
     near = closest(pattern.removesuffix(".*"), modules)
     return TrainError(
         "E0802",
-        f"`freeze`: no parameter matches `{pattern}`",
-        recipe.place("freeze"),
+        f"`{setting}`: no parameter matches `{pattern}`",
+        recipe.place(setting),
         help=f"did you mean `{near}`?" if near else None,
     )

@@ -22,6 +22,7 @@ from .choices import (
     Every,
     Fraction,
     FromData,
+    LayerRate,
     Loss,
     NonNegative,
     Normalization,
@@ -80,8 +81,14 @@ class Recipe(BaseModel):
     """Share of the training data held out to choose the best epoch by; 0 trains on all of them."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Epochs without a better one on `validation` after which the run ends early; 0: it does not."""
+    init: Annotated[str, Field(min_length=1)] | None = None
+    """A file of weights to start from, or a run's folder; as `--init FILE`."""
+    fresh: list[str] = []
+    """Parameters that `init` leaves as they are: patterns, as for `freeze`. A head, say."""
     freeze: list[str] = []
     """Parameters that stay as they are: patterns (`features.*`) over names, or module names."""
+    layer_lr: list[LayerRate] = []
+    """`[["features", 0.1]]`: factors of the learning rate, of the first pattern that fits."""
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     """Of weights, order, augmentation, dropout and the validation split."""
     precision: Precision = "auto"
@@ -189,6 +196,8 @@ class _Reader:
                     losses[path[1]] = weighted
             elif path[0] == "augment":
                 made["augment"] = self._list(value, span)
+            elif path[0] == "layer_lr":
+                made["layer_lr"] = self._rates(value, span)
             elif path[0] in CHOICES:
                 made[path[0]] = self._choice(path[0], value, span, text)
             else:
@@ -240,6 +249,20 @@ class _Reader:
             return None
         made = self._choice("loss", loss, span, text)
         return None if made is None else Weighted(weight=float(weight), loss=made)
+
+    def _rates(self, value: Any, span: Span | None) -> list[LayerRate]:
+        """`[["features", 0.1], ["fc", 1]]`, or one such pair alone."""
+        pairs = value if isinstance(value, list) else [value]
+        pairs = [pairs] if pairs and isinstance(pairs[0], str) else pairs
+        made = []
+        for pair in pairs:
+            try:
+                pattern, factor = pair if isinstance(pair, list) else (pair, None)
+                made.append(LayerRate.model_validate({"pattern": pattern, "factor": factor}))
+            except ValueError:  # too few or too many, or pydantic's, which is one too
+                takes = 'pairs of a pattern and a factor above 0, as in `[["features", 0.1]]`'
+                self._wrong("layer_lr", takes, pair, span)
+        return made
 
     def _list(self, value: Any, span: Span | None) -> list[Choice]:
         items = value if isinstance(value, list) else [value]

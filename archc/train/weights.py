@@ -18,8 +18,19 @@ from .errors import TrainError
 
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 """How a file of `torch.save` begins: today's, and that of torch before 1.6."""
+BEST, LAST = "best.safetensors", "last.safetensors"
 INSIDE = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
 """Under which keys training programs keep the state_dict among other things."""
+
+
+def file_of(path: Path) -> Path:
+    """The file itself; of a run's folder, the weights of its best epoch, else the latest."""
+    if not path.is_dir():
+        return path
+    found = [path / name for name in (BEST, LAST) if (path / name).is_file()]
+    if not found:
+        raise TrainError("E0808", f"`{path}` is a folder without {BEST} or {LAST}")
+    return found[0]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -29,8 +40,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     ...}`); what is no tensor is left out. It is read with `weights_only=True`: nothing in it runs.
     Raises TrainError E0808 where it cannot be read, or holds no tensors.
     """
-    if path.is_dir():
-        path = path / "best.safetensors"
+    path = file_of(path)
     try:
         with open(path, "rb") as file:
             start = file.read(4)
