@@ -133,6 +133,11 @@ def _train(commands: Any) -> None:
         metavar="NAME=VALUE",
         help="override a setting of the recipe, or a parameter of the network",
     )
+    p.add_argument(
+        "--init",
+        metavar="FILE",
+        help="weights to start from: a run's folder, safetensors or a torch file, as --set init=",
+    )
     p.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: what is there)")
     p.add_argument(
         "-o", "--out", metavar="DIR", help="folder of the run (default: runs/<network>-<number>)"

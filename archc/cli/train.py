@@ -132,6 +132,8 @@ def _train(
         if overrides[key] is POISON:
             complain(args, state.diagnostics)
             return 1
+    if args.init is not None:
+        overrides["init"] = args.init
     recipe = Recipe.read(spec, overrides)
     text = source(network.graph, report, network.doc)
     here = Path.cwd() if args.spec == "-" else Path(args.spec).resolve().parent

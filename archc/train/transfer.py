@@ -6,7 +6,7 @@ Yosinski et al. 2014, "How transferable are features in deep neural networks?".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..diagnostics import closest
 from .errors import TrainError
 from .freezing import matches, no_match
 from .recipe import Recipe
+from .rundir import RunDir
 from .sources import project_root
 from .weights import file_of, read_weights
 
@@ -80,6 +81,13 @@ def _some(kind: str, names: Sequence[str]) -> list[str]:
         return []
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return [f"  {kind}: {', '.join(names[:SHOWN])}{more}"]
+
+
+def tell(started: Started, folder: RunDir, line: Callable[[str], None]) -> None:
+    """Print the report, and keep all of it as init.json."""
+    for text in started.lines():
+        line(text)
+    folder.write_json("init.json", started.plain())
 
 
 # --------------------------------------------------------------------------- initial weights
