@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,7 +51,7 @@ def compiled(text: str) -> Compiled:
 def prove(network: Compiled, mode: Mode = "auto") -> Proofs:
     assert network.report is not None
     code = source(network.graph, network.report, network.doc)
-    return verify(network.graph, network.report, code, mode)
+    return verify(network.graph, network.report, code, mode, network.free_sizes())
 
 
 def wrong(proofs: Proofs) -> set[str]:
@@ -274,3 +275,39 @@ def test_mistakes_in_the_spec_come_first() -> None:
     done = run("-", text="network Net { input x[3, 8, 8] output x -> conv(4, 9) }")
     assert done.returncode == 1
     assert "E0403" in done.stderr and done.stdout == ""
+
+
+# ---------------------------------------------------------------------------- needs of free sizes
+
+JOINED = """
+network Net {
+  input image[3, H=34, W=34]
+  a = image -> conv(4, 3) -> pool(POOL)
+  output y = fuse(a, a -> conv(4, 3, stride=2, pad=1) -> upsample(2))
+}
+"""
+
+
+def test_needs_of_free_sizes_are_run() -> None:
+    network = compiled(JOINED.replace("POOL", "2"))
+    proofs = {p.figure: p for p in prove(network, "meta").proofs}
+    assert proofs["needs of H"].holds
+    assert proofs["needs of W"].holds
+    runs, refuses = (int(n) for n in re.findall(r"\d+", proofs["needs of H"].pytorch))
+    assert runs > 3
+    assert refuses > 3
+
+
+def test_wrong_needs_are_caught() -> None:
+    right, other = (compiled(JOINED.replace("POOL", n)) for n in "23")
+    assert right.report is not None
+    code = source(right.graph, right.report, right.doc)
+    proofs = verify(right.graph, right.report, code, "meta", other.free_sizes())
+    assert wrong(proofs) == {"needs of H", "needs of W"}
+
+
+def test_equal_sizes_are_tried_together() -> None:
+    text = JOINED.replace("POOL", "2").replace("W=34]", "W=34] where W == H")
+    figures = [p.figure for p in prove(compiled(text), "meta").proofs if p.holds]
+    assert "needs of H" in figures
+    assert "needs of W" not in figures

@@ -6,7 +6,7 @@ is sampled. A condition that joins several symbols, or is beyond the budget, is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -82,6 +82,7 @@ class FreeSizes:
         self._whole = self._own(needs.whole)
         self._where = renamed(where, self._names)
         self._stateless = where is True
+        self._needs = needs
 
     def _own(self, needs: Iterable[Need]) -> list[Need]:
         """Each condition once (at its last place), over the symbols that are told apart."""
@@ -123,9 +124,8 @@ class FreeSizes:
         known: set[Atom] = set(atoms(self._where))
         for need in needs:
             known |= atoms(need.condition)
-        names = [name for name in self.symbols if name not in self._names]
         try:
-            return Grid(names, sorted(known, key=lambda a: (a.relation, str(a.form))))
+            return Grid(self.apart, sorted(known, key=lambda a: (a.relation, str(a.form))))
         except TooLarge:
             return None
 
@@ -173,6 +173,29 @@ class FreeSizes:
         if sizes is None:
             return None
         return {name: sizes[self._names.get(name, name)] for name in self.symbols}
+
+    @property
+    def apart(self) -> list[str]:
+        """The symbols that are told apart: a `where` may require others to equal them."""
+        return [name for name in self.symbols if name not in self._names]
+
+    def at(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Sizes of all symbols: those given, those that must equal one of them, else at hand."""
+        known = {**self.symbols, **sizes}
+        return {name: known[self._names.get(name, name)] for name in self.symbols}
+
+    @cached_property
+    def _running(self) -> list[Need]:
+        needs = self._needs
+        return [*strongest(self._own(needs.build)), *self._own(needs.weights)]
+
+    def runs(self, sizes: dict[str, int]) -> bool | None:
+        """Does every layer, with the weights that it has, take what arrives at these sizes?
+
+        Whatever patterns and `where` ask for; None where that is not known.
+        """
+        truths = [_true_at(need.condition, sizes) for need in self._running]
+        return False if False in truths else None if None in truths else True
 
     # ------------------------------------------------------------------ where
 

@@ -53,7 +53,7 @@ def _proofs(args: argparse.Namespace, network: Compiled) -> Proofs | None:
         refuse(args, "E0901", str(error))
         return None
     mode: Mode = "meta" if args.meta else "data" if args.data else "auto"
-    return prove(network.graph, network.report, text, mode)
+    return prove(network.graph, network.report, text, mode, network.free_sizes())
 
 
 def _have_torch(args: argparse.Namespace) -> bool:

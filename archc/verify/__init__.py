@@ -8,10 +8,13 @@ numbers, and are left out above a budget.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..analysis import Report
 from ..graph import Graph
+
+if TYPE_CHECKING:
+    from ..analysis.free import FreeSizes
 
 MACS = 8_500_000_000
 """Most multiply-accumulates of a network whose gradients are taken unasked: about a minute."""
@@ -47,8 +50,16 @@ class Proofs(NamedTuple):
         return [proof for proof in self.proofs if proof.holds is False]
 
 
-def verify(graph: Graph, report: Report, source: str, mode: Mode = "auto") -> Proofs:
+def verify(
+    graph: Graph,
+    report: Report,
+    source: str,
+    mode: Mode = "auto",
+    free: FreeSizes | None = None,
+) -> Proofs:
     """Prove the report of a network against its emitted module (`source`).
+
+    `free`: what it needs of its free sizes, where it has any; that is proven, too.
 
     `mode`: "meta" runs without numbers, so there are no receptive fields; "data" proves them
     whatever it costs; "auto" does where the network is small enough.
@@ -57,6 +68,10 @@ def verify(graph: Graph, report: Report, source: str, mode: Mode = "auto") -> Pr
     from .fields import prove_fields
 
     proofs = prove_counts(graph, report, source)
+    if free is not None:
+        from .sizes import prove_sizes
+
+        proofs += prove_sizes(graph, free, source)
     why = _too_large(report) if mode == "auto" else "as asked" if mode == "meta" else ""
     if not why:
         proofs += prove_fields(graph, report, source)
