@@ -87,6 +87,8 @@ CODES: dict[str, Code] = {
     "E0809": Code("an extra that is not installed"),
     "E0810": Code("device that is not there"),
     "E0811": Code("not enough memory"),
+    "E0812": Code("run that cannot be resumed"),
+    "E0813": Code("processes that cannot reach each other"),
     # E09: emission
     "E0901": Code("node that cannot be emitted"),
     "E0902": Code("a network that cannot be exported"),

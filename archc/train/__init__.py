@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from .errors import Interrupted, TrainError
+from .errors import Elsewhere, Interrupted, TrainError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .recipe import Recipe
     from .training import Result
 
-__all__ = ["Interrupted", "TrainError", "fit", "require_torch", "run_image"]
+__all__ = ["Elsewhere", "Interrupted", "TrainError", "fit", "require_torch", "run_image"]
 
 
 def require_torch() -> None:
@@ -51,6 +51,9 @@ def fit(
     spec_dir: Path,
     spec_text: str,
     terminal: TextIO | None = None,
+    resume: bool = False,
+    code: str | None = None,
+    command: Mapping[str, Any] | None = None,
 ) -> Result:
     """Train a module by a recipe, and evaluate it on the test set.
 
@@ -60,9 +63,12 @@ def fit(
     `run_dir`: the run's own folder, or what makes it (`rundir.new_run_dir`) once the data are seen
     to fit. `device`: as torch names it; None: a GPU if there is one. `out` gets lines; the bar goes
     to `terminal` (None: standard error) if that is a terminal. `spec_dir`: where the spec lies
-    (relative paths start there); `spec_text` is kept with the run.
+    (relative paths start there); `spec_text` is kept with the run. `resume`: go on with the run in
+    the folder. `code`: text that tells the network from any other (None: the spec's). `command`:
+    how the run was asked for, as JSON; it is kept with the settings.
 
-    Raises TrainError for all that can go wrong, `Interrupted` after Ctrl-C or SIGTERM.
+    Raises TrainError for all that can go wrong, `Interrupted` after Ctrl-C or SIGTERM; `Elsewhere`
+    where another process of the same run says what went wrong.
     """
     require_torch()
     from .training import fit
@@ -78,6 +84,9 @@ def fit(
         spec_dir=spec_dir,
         spec_text=spec_text,
         terminal=terminal,
+        resume=resume,
+        code=code,
+        command=command,
     )
 
 

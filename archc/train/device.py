@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from .recipe import Recipe
 
 SMALL_STEP = 200_000_000
 """Multiply-accumulates of a batch: below, threads lose more by waiting than they gain."""
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""Without it, cuBLAS may add in another order each time; read when a GPU is first used."""
 COMPILE_STEPS = 5_000
 """From so many steps on, compiling (about a minute) pays on a GPU."""
 
@@ -27,6 +30,7 @@ class Setup:
     channels_last: bool
     compile: bool
     fused: bool
+    deterministic: bool = False
 
     @property
     def title(self) -> str:
@@ -62,6 +66,7 @@ def choose(recipe: Recipe, wanted: str | None, rank: int, steps: int) -> Setup:
         channels_last=rank == 3 and (gpu if last == "auto" else last),
         compile=(gpu and steps >= COMPILE_STEPS) if compiled == "auto" else compiled,
         fused=device.type in ("cuda", "cpu"),
+        deterministic=recipe.deterministic,
     )
 
 
@@ -98,19 +103,28 @@ def numerics(setup: Setup) -> Iterator[None]:
     """torch's global switches as the run wants them; as they were, afterwards."""
     cudnn = torch.backends.cudnn
     before = (torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark)
+    strict = torch.are_deterministic_algorithms_enabled()
+    workspace = os.environ.get(WORKSPACE)
     threads = torch.get_num_threads()
     gpu = setup.device.type == "cuda"
     try:
         if gpu:
             torch.set_float32_matmul_precision("high" if setup.tf32 else "highest")
             cudnn.allow_tf32 = setup.tf32
-            cudnn.benchmark = True  # sizes do not change within a run
+            # sizes do not change within a run; what is fastest may, from run to run
+            cudnn.benchmark = not setup.deterministic
+        if setup.deterministic:
+            os.environ.setdefault(WORKSPACE, ":4096:8")  # cuBLAS asks for it
+            torch.use_deterministic_algorithms(True)
         with torch.random.fork_rng([setup.device] if gpu else []):
             yield
     finally:
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(before[0])
         cudnn.allow_tf32, cudnn.benchmark = before[1:]
+        torch.use_deterministic_algorithms(strict)
+        if workspace is None:
+            os.environ.pop(WORKSPACE, None)
 
 
 def limit_threads(setup: Setup, macs: int) -> None:
@@ -120,22 +134,25 @@ def limit_threads(setup: Setup, macs: int) -> None:
 
 
 @contextmanager
-def memory_advice(batch: int) -> Iterator[None]:
-    """Turn torch's words on memory into ours."""
+def memory_advice(batch: int, accumulate: int = 1) -> Iterator[None]:
+    """Turn torch's words on memory into ours: for a batch in so many parts."""
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise _too_little(batch, str(error)) from None
+        raise _too_little(batch, accumulate, str(error)) from None
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):
             raise
-        raise _too_little(batch, str(error)) from None
+        raise _too_little(batch, accumulate, str(error)) from None
 
 
-def _too_little(batch: int, why: str) -> TrainError:
+def _too_little(batch: int, accumulate: int, why: str) -> TrainError:
+    each = -(-batch // accumulate)
     return TrainError(
         "E0811",
-        f"the device has too little memory for batches of {batch}",
+        f"the device has too little memory for batches of {each}",
         notes=(why.strip().splitlines()[0],),
-        help=f"try `--set batch={max(batch // 2, 1)}`",
+        help=f"try `--set accumulate={2 * accumulate}`: the same batches, in smaller parts"
+        if each > 1
+        else None,
     )

@@ -47,6 +47,10 @@ class Interrupted(Exception):
         self.checkpoint = checkpoint
 
 
+class Elsewhere(Exception):
+    """Another process of the run failed, and says why; this one just ends, with exit code 1."""
+
+
 def raise_all(errors: list[TrainError]) -> None:
     """Raise the first with the others attached; return where there are none."""
     if errors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -12,26 +13,46 @@ import torch
 from torch import Tensor, nn
 
 from .augment import Augmenter
+from .choices import Every
 from .device import Setup
+from .ema import Average
 from .errors import TrainError
 from .fitting import Prepared, keyed
 from .freezing import Frozen
-from .objective import Measured, Objective, Tally
-from .optim import make_optimizer, make_rate
+from .metrics import Measured
+from .objective import Objective, Tally
+from .optim import load_optimizer, make_groups, make_optimizer, make_rate, optimizer_state
 from .progress import Progress
+from .ranks import ALONE, Pulse, Ranks, copies
 from .recipe import Recipe
 from .sources import Split
+from .state import State
+from .transfer import by_layer
 
 RESIDENT_SHARE = 0.4
 """Of a GPU's free memory may be taken by data that stay on it."""
 
 
-class Stopped(Exception):
-    """The user wants to stop; `step` steps of the epoch are done."""
+@dataclass(frozen=True)
+class Moment:
+    """A place between two steps of a run, and what the epoch gave up to there."""
 
-    def __init__(self, step: int) -> None:
+    epoch: int
+    """From 0; one more than the last where the run is over."""
+    step: int
+    """Steps of the epoch that are done."""
+    tally: Tensor
+    """`Tally.state`, of this process."""
+    seconds: float
+    """Spent in the epoch."""
+
+
+class Stopped(Exception):
+    """The user wants to stop, at this moment."""
+
+    def __init__(self, moment: Moment) -> None:
         super().__init__()
-        self.step = step
+        self.moment = moment
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,8 @@ class Feed:
         if self.pinned:
             x, y = x.pin_memory(), y.pin_memory()
         x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
+        if not y.is_floating_point():
+            y = y.long()  # masks are stored narrower
         if augment is not None:
             x = augment(x, rows.to(device, non_blocking=True))
         x = torch.addcmul(self.offset, x.float(), self.factor)
@@ -96,6 +119,7 @@ class Trainer:
         setup: Setup,
         progress: Progress,
         stop: Callable[[], bool],
+        ranks: Ranks = ALONE,
     ) -> None:
         self.module = module
         self.recipe = recipe
@@ -103,7 +127,7 @@ class Trainer:
         self.frozen = frozen
         self.setup = setup
         self.progress = progress
-        self.stop = stop
+        self.ranks = ranks
         splits = [s for s in (data.train, data.validation, data.test) if s is not None]
         resident = fits_resident(splits, setup.device)
         self.train = Feed(data.train, data, setup, resident)
@@ -112,19 +136,31 @@ class Trainer:
         self.batch, self.steps = batches(len(data.train), recipe)
         self.rate = make_rate(recipe.schedule, recipe.epochs, self.steps)
         learned = [p for p in module.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(recipe.optimizer, learned, fused=setup.fused)
-        # the compiled form shares its parameters with `module`, whose names stay clean
-        self.forward: Callable[[Tensor], Any] = torch.compile(module) if setup.compile else module
+        groups = make_groups(recipe.optimizer, learned, no_decay=recipe.no_decay)
+        groups = by_layer(groups, module, recipe)
+        self.optimizer = make_optimizer(recipe.optimizer, groups, fused=setup.fused)
+        self.learned = learned
+        self.average = Average(module, recipe.ema) if recipe.ema > 0 else None
+        # the compiled forms share their parameters with `module`, whose names stay clean
+        compiled: Callable[[Any], Any] = torch.compile if setup.compile else lambda m: m
+        self.evaluated: Callable[[Tensor], Any] = compiled(module)
+        self.copies = copies(module, setup.device, ranks)
+        self.forward = self.evaluated if self.copies is None else compiled(self.copies)
+        self.keep: Callable[[Moment], None] = lambda moment: None
+        """Called with the moments at which the state is to be written down."""
+        self.kept = time.perf_counter()
+        self.pulse = Pulse(ranks, stop, progress.due, self._save_due)
 
     # ------------------------------------------------------------------ training
 
-    def epoch(self, epoch: int) -> Epoch:
-        """Train for one epoch (from 0) and measure on the validation split.
+    def epoch(self, epoch: int, start: Moment | None = None) -> Epoch:
+        """Train for one epoch (from 0), or the rest of it, and measure on the validation split.
 
-        Raises TrainError E0807 at a loss that is no number, `Stopped` when asked to.
+        `start`: the moment that `restore` was given, where it lies within this epoch. Raises
+        TrainError E0807 at a loss that is no number, `Stopped` when asked to.
         """
-        started = time.perf_counter()
-        trained = self._pass(epoch)
+        started = time.perf_counter() - (start.seconds if start else 0.0)
+        trained = self._pass(epoch, start, started)
         seconds = time.perf_counter() - started
         held_out = None
         if self.validation is not None:
@@ -132,61 +168,117 @@ class Trainer:
             if not isfinite(held_out.loss):
                 raise not_a_number(f"the validation loss after epoch {epoch + 1}", held_out.loss)
         speed = self.steps * self.batch / seconds
-        lr = float(self.optimizer.param_groups[0]["lr"])
+        lr = self.recipe.optimizer.lr * self.rate((epoch + 1) * self.steps - 1)
         return Epoch(trained, held_out, lr, seconds, speed)
 
-    def _pass(self, epoch: int) -> Measured:
+    def _pass(self, epoch: int, start: Moment | None, started: float) -> Measured:
         seed, device = self.recipe.seed, self.setup.device
         order = torch.randperm(len(self.train), generator=keyed(seed, "order", epoch))
         order = order.to(self.train.store)
         augment = None
         if self.recipe.augment:
             augment = Augmenter(self.recipe.augment, len(self.train), seed, epoch, device)
-        torch.manual_seed(keyed(seed, "layers", epoch).initial_seed())
+        tally = Tally(self.objective, device)
+        if start is None:
+            key = ("layers", epoch, *([self.ranks.rank] if self.ranks.rank else []))
+            torch.manual_seed(keyed(seed, *key).initial_seed())
+        else:  # the state of the random numbers is restored already
+            tally.restore(start.tally)
+        done = start.step if start else 0
         self.module.train()
         self.frozen.hold()
-        tally = Tally(device)
         losses = torch.zeros(self.steps, device=device)
-        for step in range(self.steps):
-            if self.stop():
-                self._look(losses, step, epoch, tally)
-                raise Stopped(step)
-            rows = order[step * self.batch : (step + 1) * self.batch]
-            x, y = self.train.batch(rows, augment)
-            losses[step] = self._step(x, y, epoch * self.steps + step, tally)
-            if self.progress.due():
-                self._look(losses, step + 1, epoch, tally)
-        return self._look(losses, self.steps, epoch, tally)
 
-    def _step(self, x: Tensor, y: Tensor, step: int, tally: Tally) -> Tensor:
-        """One update; its loss, still on the device."""
+        def moment(step: int) -> Moment:
+            return Moment(epoch, step, tally.state(), time.perf_counter() - started)
+
+        for step in range(done, self.steps):
+            signals = self.pulse(step > done and self._save_step(epoch * self.steps + step))
+            if signals.stop or signals.save or signals.look:
+                self._look(losses, step, epoch, tally)
+            if signals.stop:
+                raise Stopped(moment(step))
+            if signals.save:
+                self.keep(moment(step))
+                self.kept = time.perf_counter()
+            rows = order[step * self.batch : (step + 1) * self.batch]
+            losses[step] = self._step(rows, epoch * self.steps + step, augment, tally)
+        return self._look(losses, self.steps, epoch, tally, together=True)
+
+    def _save_step(self, step: int) -> bool:
+        """Is the state due by the number of steps?"""
+        every = self.recipe.checkpoint
+        return isinstance(every, Every) and every.steps is not None and step % every.steps == 0
+
+    def _save_due(self) -> bool:
+        """Is the state due by the clock?"""
+        every = self.recipe.checkpoint
+        if not isinstance(every, Every) or every.seconds is None:
+            return False
+        return time.perf_counter() - self.kept >= every.seconds
+
+    def _step(self, rows: Tensor, step: int, augment: Augmenter | None, tally: Tally) -> Tensor:
+        """One update by the samples `rows`, or this process's share of them.
+
+        Its loss, still on the device: the mean over that share.
+        """
         share = self.rate(step)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.optimizer.lr * share
-        with self.setup.autocast():
-            result = self.forward(x)
-        loss = self.objective.loss(result, y, training=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+            group["lr"] = group["peak"] * share
+        own = rows[self.ranks.rows(len(rows))]
+        parts = torch.chunk(own, self.recipe.accumulate)
+        total: Tensor | None = None
+        for i, part in enumerate(parts):
+            x, y = self.train.batch(part, augment)
+            with self._alone(last=i == len(parts) - 1):
+                with self.setup.autocast():
+                    result = self.forward(x)
+                loss = self.objective.loss(result, y, training=True)
+                # gradients add up over parts, and are averaged over processes
+                weight = len(part) * self.ranks.world / len(rows)
+                scaled = loss * weight if weight != 1 else loss
+                scaled.backward()  # type: ignore[no-untyped-call]
+            with torch.no_grad():
+                tally.add(self.objective.sums(result, y, loss, training=True))
+                loss = loss.detach() * (len(part) / len(own))
+                total = loss if total is None else total + loss
+        if self.recipe.clip > 0:
+            nn.utils.clip_grad_norm_(self.learned, self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            tally.add(self.objective.sums(result, y, loss, training=True), y)
-        return loss.detach()
+        if self.average is not None:
+            self.average.update(step + 1)
+        assert total is not None
+        return total
 
-    def _look(self, losses: Tensor, done: int, epoch: int, tally: Tally) -> Measured:
-        """Wait for the device, see that all losses so far are numbers, redraw the bar."""
-        seen = losses[:done].tolist()
-        for step, loss in enumerate(seen):
-            if not isfinite(loss):
-                where = f"the loss in step {step + 1} of epoch {epoch + 1}"
-                raise not_a_number(where, loss)
+    def _alone(self, last: bool) -> AbstractContextManager[None]:
+        """Only the last part of a batch exchanges gradients with the other processes."""
+        if self.copies is None or last:
+            return nullcontext()
+        return self.copies.no_sync()
+
+    def _look(
+        self, losses: Tensor, done: int, epoch: int, tally: Tally, together: bool = False
+    ) -> Measured:
+        """Wait for the device, see that all losses so far are numbers, redraw the bar.
+
+        `together`: give what all processes measured, not this one alone.
+        """
+        bad = next((i for i, x in enumerate(losses[:done].tolist()) if not isfinite(x)), None)
+        # the largest is the first, counted from behind; every process must know and stop
+        first = self.steps - self.ranks.most([self.steps - bad if bad is not None else 0])[0]
+        if first < self.steps:
+            where = f"the loss in step {first + 1} of epoch {epoch + 1}"
+            raise not_a_number(where, float(losses[first]) if bad == first else float("nan"))
+        if together:
+            tally.restore(self.ranks.add(tally.state()))
         measured = tally.read()
         total = epoch * self.steps + done
-        elapsed = max(time.perf_counter() - self.progress.started, 1e-9)
+        speed = self.batch / max(self.progress.pace(total), 1e-9)
         self.progress.show(
             total,
             f"epoch {epoch + 1}/{self.recipe.epochs}  loss {measured.loss:.3f}"
-            f"  {self.objective.words(measured)}  {total * self.batch / elapsed:,.0f} images/s",
+            f"  {self.objective.words(measured)}  {speed:,.0f} images/s",
         )
         return measured
 
@@ -194,17 +286,63 @@ class Trainer:
 
     @torch.no_grad()
     def measure(self, feed: Feed) -> Measured:
-        """Loss and metric over a whole split, in evaluation mode."""
-        self.module.eval()
-        tally = Tally(self.setup.device)
-        rows = torch.arange(len(feed), device=feed.store)
-        for part in torch.split(rows, self.recipe.batch):
-            x, y = feed.batch(part)
-            with self.setup.autocast():
-                result = self.forward(x)
-            loss = self.objective.loss(result, y, training=False)
-            tally.add(self.objective.sums(result, y, loss, training=False), y)
-        return tally.read()
+        """Loss and metric over a whole split, in evaluation mode; with the average, if any."""
+        with self.averaged():
+            self.ranks.spread(self.module.buffers())
+            self.module.eval()
+            tally = Tally(self.objective, self.setup.device)
+            rows = torch.arange(len(feed), device=feed.store)[self.ranks.rows(len(feed))]
+            for part in torch.split(rows, max(self.recipe.batch // self.recipe.accumulate, 1)):
+                if not len(part):  # fewer samples than processes
+                    continue
+                x, y = feed.batch(part)
+                with self.setup.autocast():
+                    result = self.evaluated(x)
+                loss = self.objective.loss(result, y, training=False)
+                tally.add(self.objective.sums(result, y, loss, training=False))
+            tally.restore(self.ranks.add(tally.state()))
+            return tally.read()
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within the block, the weights are those to measure and to keep."""
+        return self.average.applied() if self.average is not None else nullcontext()
+
+    # ------------------------------------------------------------------ resuming
+
+    def state(self, moment: Moment) -> dict[str, Tensor]:
+        """All tensors that the rest of the run depends on. Every process must call it."""
+        ranks = self.ranks
+        found = {f"model/{name}": tensor for name, tensor in self.module.state_dict().items()}
+        if self.average is not None:
+            found |= {f"average/{name}": t for name, t in self.average.state().items()}
+        found |= {f"optimizer/{n}": t for n, t in optimizer_state(self.optimizer).items()}
+        for rank, sums in enumerate(ranks.gather(moment.tally.cpu())):
+            found[f"tally/{rank}"] = sums
+        for rank, numbers in enumerate(ranks.gather(torch.get_rng_state())):
+            found[f"random/cpu/{rank}"] = numbers
+        if self.setup.device.type == "cuda":
+            numbers = torch.cuda.get_rng_state(self.setup.device)
+            for rank, theirs in enumerate(ranks.gather(numbers)):
+                found[f"random/cuda/{rank}"] = theirs
+        return found
+
+    def after(self, epoch: int) -> Moment:
+        """The moment after an epoch (from 0), before the next."""
+        return Moment(epoch + 1, 0, Tally(self.objective, self.setup.device).state(), 0.0)
+
+    def restore(self, state: State) -> Moment:
+        """Be where `state` was taken, and say where that is."""
+        self.module.load_state_dict(state.part("model"))
+        if self.average is not None:
+            self.average.restore(state.part("average"))
+        load_optimizer(self.optimizer, state.part("optimizer"))
+        rank = self.ranks.rank
+        torch.set_rng_state(state.tensors[f"random/cpu/{rank}"])
+        if self.setup.device.type == "cuda":
+            torch.cuda.set_rng_state(state.tensors[f"random/cuda/{rank}"], self.setup.device)
+        at = state.facts["at"]
+        tally = state.tensors[f"tally/{rank}"]
+        return Moment(at["epoch"], at["step"], tally, at["seconds"])
 
 
 def batches(samples: int, recipe: Recipe) -> tuple[int, int]:

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import cos, pi
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch import optim as torch_optim
 
-from .choices import Adam, AdamW, Constant, Cosine, OneCycle, Optimizer, Schedule, Sgd, Step
+from .choices import (
+    Adam,
+    AdamW,
+    Constant,
+    Cosine,
+    OneCycle,
+    Optimizer,
+    RmsProp,
+    Schedule,
+    Sgd,
+    Step,
+)
 
 Rate = Callable[[int], float]
 """Step (from 0) to the share of the optimizer's lr that it takes."""
 
 
+Group = dict[str, Any]
+"""Parameters with settings of their own, as torch's optimizers take them; `peak`: their lr."""
+
+
+def make_groups(
+    choice: Optimizer, parameters: Iterable[nn.Parameter], *, no_decay: bool
+) -> list[Group]:
+    """Parameters by how they are trained.
+
+    `no_decay`: those of one axis (biases, scales and shifts of normalisations) without weight
+    decay, as He et al. 2018 ("Bag of tricks") train.
+    """
+    learned = list(parameters)
+    plain = [p for p in learned if no_decay and p.ndim <= 1]
+    decayed = [p for p in learned if not (no_decay and p.ndim <= 1)]
+    groups: list[Group] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+    return [{**group, "peak": choice.lr} for group in groups if group["params"]]
+
+
 def make_optimizer(
-    choice: Optimizer, parameters: Iterable[nn.Parameter], *, fused: bool
+    choice: Optimizer, parameters: Iterable[nn.Parameter] | list[Group], *, fused: bool
 ) -> torch_optim.Optimizer:
-    """torch's optimizer. `fused`: one kernel for all parameters instead of several for each."""
+    """torch's optimizer. `fused`: one kernel for all parameters, where torch has one."""
     if isinstance(choice, Sgd):
         return torch_optim.SGD(
             parameters,
@@ -26,6 +58,15 @@ def make_optimizer(
             nesterov=choice.nesterov,
             weight_decay=choice.weight_decay,
             fused=fused,
+        )
+    if isinstance(choice, RmsProp):
+        return torch_optim.RMSprop(
+            parameters,
+            lr=choice.lr,
+            alpha=choice.alpha,
+            eps=choice.eps,
+            momentum=choice.momentum,
+            weight_decay=choice.weight_decay,
         )
     assert isinstance(choice, Adam | AdamW)
     cls = torch_optim.Adam if isinstance(choice, Adam) else torch_optim.AdamW
@@ -37,6 +78,31 @@ def make_optimizer(
         weight_decay=choice.weight_decay,
         fused=fused,
     )
+
+
+def optimizer_state(optimizer: torch_optim.Optimizer) -> dict[str, Tensor]:
+    """What it remembers of each parameter, as `NUMBER/NAME`."""
+    return {
+        f"{number}/{key}": value
+        for number, values in optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer(optimizer: torch_optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+    """Take what `optimizer_state` gave of an optimizer made alike."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    found: dict[int, dict[str, Tensor]] = {}
+    for name, value in state.items():
+        number, _, key = name.partition("/")
+        own = parameters[int(number)]
+        if value.shape == own.shape and value.ndim:
+            # laid out in memory as its parameter, as torch makes it: so that the bits agree
+            value = torch.empty_like(own, dtype=value.dtype).copy_(value)
+        found.setdefault(int(number), {})[key] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": found, "param_groups": groups})
 
 
 def make_rate(choice: Schedule, epochs: int, steps: int) -> Rate:

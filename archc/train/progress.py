@@ -19,10 +19,20 @@ class Progress:
         self.bar = terminal if terminal is not None and terminal.isatty() else None
         self.steps = steps
         self.period = ON_TERMINAL if self.bar else ELSEWHERE
-        self.started = self._shown = time.perf_counter()
+        self.started = self._shown = self._entered = time.perf_counter()
+        self._before = 0
         self._drawn = False
         encoding = (getattr(terminal, "encoding", None) or "").lower()
         self._full, self._rest = ("━", "─") if encoding.startswith("utf") else ("#", "-")
+
+    def goes_on(self, seconds: float, steps: int) -> None:
+        """The run is resumed after so many steps, which took so many seconds."""
+        self.started -= seconds
+        self._before = steps
+
+    def pace(self, done: int) -> float:
+        """Seconds per step since the process started, `done` of all steps being done."""
+        return (time.perf_counter() - self._entered) / max(done - self._before, 1)
 
     def due(self) -> bool:
         """Has enough time passed to look again?"""
@@ -34,7 +44,7 @@ class Progress:
         if self.bar is None:
             return
         full = BAR * done // self.steps
-        left = (self._shown - self.started) * (self.steps - done) / max(done, 1)
+        left = self.pace(done) * (self.steps - done)
         line = f"{self._full * full}{self._rest * (BAR - full)} {text}  {clock(left)} left"
         width = shutil.get_terminal_size().columns
         self.bar.write("\r" + line[: width - 1].ljust(width - 1))

@@ -80,7 +80,7 @@ class Recipe(BaseModel):
     validation: Fraction = 0.1
     """Share of the training data held out to choose the best epoch by; 0 trains on all of them."""
     patience: Annotated[int, Field(ge=0)] = 0
-    """Epochs without a better one on `validation` after which the run ends early; 0: it does not."""
+    """Epochs without a better one on `validation` after which the run ends early; 0: never."""
     init: Annotated[str, Field(min_length=1)] | None = None
     """A file of weights to start from, or a run's folder; as `--init FILE`."""
     fresh: list[str] = []
@@ -136,6 +136,23 @@ class Recipe(BaseModel):
 SETTINGS: tuple[str, ...] = tuple(
     name for name in Recipe.model_fields if name not in ("name", "network", "losses")
 )
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as JSON; choices carry their names."""
+
+    def named(value: Any) -> Any:
+        name = getattr(value, "name", None)
+        if isinstance(value, list):
+            return [named(v) for v in value]
+        if isinstance(value, dict):
+            return {k: named(v) for k, v in value.items()}
+        if not hasattr(type(value), "model_fields"):
+            return value
+        fields = {k: named(getattr(value, k)) for k in type(value).model_fields}
+        return {"name": name, **fields} if "name" not in fields and name else fields
+
+    return {k: named(getattr(recipe, k)) for k in Recipe.model_fields}
 
 
 class _Reader:

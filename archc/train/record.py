@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,7 @@ from .device import Setup
 from .fitting import Prepared
 from .loop import Epoch
 from .metrics import Measured
-from .recipe import Recipe
+from .recipe import Recipe, plain
 from .rundir import RunDir, versions
 from .sources import Data
 
@@ -23,10 +24,18 @@ LAST, BEST = "last.safetensors", "best.safetensors"
 class Record:
     """Writes a run down as it goes."""
 
-    def __init__(self, folder: RunDir, network: str, recipe: Recipe, spec_text: str) -> None:
+    def __init__(
+        self,
+        folder: RunDir,
+        network: str,
+        recipe: Recipe,
+        spec_text: str,
+        command: Mapping[str, Any],
+    ) -> None:
         self.folder = folder
         self.network = network
         self.recipe = recipe
+        self.command = command
         self.spec_hash = hashlib.sha256(spec_text.encode()).hexdigest()
         self.rows: list[dict[str, Any]] = []
         folder.write("spec.arch", spec_text)
@@ -46,10 +55,11 @@ class Record:
             "settings.json",
             {
                 "network": self.network,
-                "recipe": _plain(self.recipe),
+                "recipe": plain(self.recipe),
                 "decided": decided,
                 "versions": versions(),
                 "spec_sha256": self.spec_hash,
+                "command": self.command,
             },
         )
 
@@ -70,10 +80,18 @@ class Record:
             "images_per_second": round(done.images_per_second, 1),
         }
         self.rows.append(row)
-        self.folder.log(row)
+        self.folder.log(self.rows)
+
+    def goes_on(self, rows: list[dict[str, Any]]) -> None:
+        """The log as it was at the state that the run is resumed from."""
+        self.rows = rows
+        if rows:
+            self.folder.log(rows)
 
     def weights(self, name: str, module: nn.Module, epoch: int, step: int = 0) -> None:
         """A checkpoint after `epoch` whole epochs and `step` steps of the next."""
+        if not self.folder.writes:
+            return
         facts = {
             "archc": versions()["archc"],
             "network": self.network,
@@ -86,6 +104,8 @@ class Record:
 
     def picture(self, metric: str) -> None:
         """curve.png, as far as the run has come."""
+        if not self.folder.writes:
+            return
         title = f"{self.network}, recipe {self.recipe.name}"
         self.folder.write("curve.png", curve.draw(title, metric, self.rows))
 
@@ -105,20 +125,3 @@ class Record:
                 "device": device,
             },
         )
-
-
-def _plain(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as JSON; choices carry their names."""
-
-    def named(value: Any) -> Any:
-        name = getattr(value, "name", None)
-        if isinstance(value, list):
-            return [named(v) for v in value]
-        if isinstance(value, dict):
-            return {k: named(v) for k, v in value.items()}
-        if not hasattr(type(value), "model_fields"):
-            return value
-        fields = {k: named(getattr(value, k)) for k in type(value).model_fields}
-        return {"name": name, **fields} if "name" not in fields and name else fields
-
-    return {k: named(getattr(recipe, k)) for k in Recipe.model_fields}

@@ -17,6 +17,8 @@ from typing import IO, Any
 from .. import __version__
 from .errors import TrainError
 
+STATE, PREVIOUS = "state.safetensors", "state.previous.safetensors"
+"""What a run is resumed from; see `state`."""
 LOG = "log.csv"
 LOCK = ".lock"
 SCRATCH = ".tmp"
@@ -45,18 +47,29 @@ def write_atomic(path: Path, data: bytes) -> None:
 
     Raises TrainError E0708 (no space left, no permission).
     """
-    scratch = path.with_name(f".{path.name}{SCRATCH}")
+    scratch = _written(path, data)
     try:
-        with open(scratch, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(scratch, path)
         _sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
         raise unwritable(path, error) from None
+
+
+def _written(path: Path, data: bytes) -> Path:
+    """The data on the disk beside `path`, under a name that nothing reads. Raises E0708."""
+    scratch = path.with_name(f".{path.name}{SCRATCH}")
+    try:
+        with open(scratch, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise unwritable(path, error) from None
+    return scratch
 
 
 def _sync_folder(folder: Path) -> None:
@@ -93,13 +106,25 @@ def versions() -> dict[str, str]:
 class RunDir:
     """A run's folder, held for as long as the `with` block lasts."""
 
-    def __init__(self, path: Path) -> None:
+    writes = True
+
+    def __init__(self, path: Path, resume: bool = False) -> None:
         self.path = path
         self.files: list[Path] = []
+        self.resume = resume
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> RunDir:
-        """Raises TrainError E0708 where another trainer is at work, or a run lies here already."""
+        """Raises TrainError E0708 where another trainer is at work, or a run lies here already.
+
+        To resume, a run must lie here: E0808.
+        """
+        if self.resume and not self.path.is_dir():
+            raise TrainError(
+                "E0808",
+                f"there is no folder `{self.path}` to resume from",
+                help="name the folder that a run wrote to, as `runs/lenet5-001`",
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = open(self.path / LOCK, "ab")
@@ -109,17 +134,20 @@ class RunDir:
             raise TrainError(
                 "E0708",
                 f"another training run is writing to `{self.path}`",
-                help="leave out the folder: each run then gets a new one",
+                help="wait for it to end"
+                if self.resume
+                else "leave out the folder: each run then gets a new one",
             ) from None
         except OSError as error:
             self._release()
             raise unwritable(self.path, error) from None
-        if (self.path / LOG).exists():
+        if not self.resume and ((self.path / LOG).exists() or (self.path / STATE).exists()):
             self._release()
             raise TrainError(
                 "E0708",
                 f"`{self.path}` already holds a run",
-                help="leave out the folder: each run then gets a new one",
+                help="leave out the folder: each run then gets a new one; or go on with this one, "
+                f"by `--resume {self.path}`",
             )
         for orphan in self.path.glob(f".*{SCRATCH}"):  # of a writer that was killed
             with suppress(OSError):
@@ -153,18 +181,47 @@ class RunDir:
     def write_json(self, name: str, data: Any) -> Path:
         return self.write(name, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
-    def log(self, row: dict[str, Any]) -> None:
-        """Append to log.csv; the first row also gives the head."""
-        path = self.path / LOG
-        first = not path.exists()
-        text = _csv_lines(([list(row)] if first else []) + [list(row.values())])
+    def log(self, rows: Sequence[dict[str, Any]]) -> None:
+        """log.csv, all of it: a row that is cut off could not be told from a whole one."""
+        heads = [list(rows[0])] if rows else []
+        self.write(LOG, _csv_lines(heads + [list(row.values()) for row in rows]))
+
+    def state(self, data: bytes) -> None:
+        """The state to resume from; the one before it is kept."""
+        path = self.path / STATE
+        scratch = _written(path, data)  # first: where it fails, both old ones stay
         try:
-            with open(path, "a", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with suppress(FileNotFoundError):
+                os.replace(path, self.path / PREVIOUS)
+            os.replace(scratch, path)
+            _sync_folder(self.path)
         except OSError as error:
             raise unwritable(path, error) from None
-        if first:
+        if path not in self.files:
             self.files.append(path)
+
+    def finished(self) -> None:
+        """The run is over: the state before the last is of no use any more."""
+        with suppress(OSError):
+            (self.path / PREVIOUS).unlink(missing_ok=True)
+
+
+class Silent(RunDir):
+    """The folder as seen by a process that leaves the writing to another."""
+
+    writes = False
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def write(self, name: str, data: bytes | str) -> Path:
+        return self.path / name
+
+    def state(self, data: bytes) -> None:
+        return
+
+    def finished(self) -> None:
+        return
 
 
 def _csv_lines(rows: Sequence[Sequence[Any]]) -> str:
