@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"archc {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _check(commands)
+    _diff(commands)
     _build(commands)
     _train(commands)
     _run(commands)
@@ -89,6 +90,27 @@ def _costs(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="FLOPs with elementwise work: --convention all-flops",
     )
+
+
+def _diff(commands: Any) -> None:
+    p = _command(commands, "diff", "what differs between two networks: layers, costs, checkpoints")
+    p.epilog = "Exit codes: 0 they compute the same, 1 they differ (or one is wrong), 2 usage."
+    for name, what in (("a", "before"), ("b", "after")):
+        p.add_argument(
+            name, metavar=name.upper(), help=f"{what}: a .arch file, FILE:NETWORK, or `-`"
+        )
+    _selection(p)
+    p.add_argument(
+        "--set-b",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=VALUE",
+        help="a parameter of the network, in B only: what would it change?",
+    )
+    p.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    p.add_argument("--unfold", action="store_true", help="a line for each layer")
+    _color(p)
 
 
 class _Convention(argparse.Action):
