@@ -259,21 +259,24 @@ def _check_frozen(module: nn.Module, started: Started, recipe: Recipe) -> None:
 # --------------------------------------------------------------------------- rates by layer
 
 
+def check_rates(module: nn.Module, recipe: Recipe) -> None:
+    """Raise TrainError E0802 where a pattern of `layer_lr` fits no parameter that is trained."""
+    trained = [name for name, p in module.named_parameters() if p.requires_grad]
+    for rate in recipe.layer_lr:
+        if not any(matches(name, rate.pattern) for name in trained):
+            raise no_match("layer_lr", rate.pattern, trained, recipe)
+
+
 def by_layer(
     groups: Iterable[dict[str, Any]], module: nn.Module, recipe: Recipe
 ) -> list[dict[str, Any]]:
     """Groups of an optimizer, split by the factors of `layer_lr`, the first pattern that fits.
 
-    Every group has its `params` and its learning rate `peak`. Raises TrainError E0802 where a
-    pattern fits no parameter that is trained.
+    Every group has its `params` and its learning rate `peak`.
     """
-    named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
-    for rate in recipe.layer_lr:
-        if not any(matches(name, rate.pattern) for name, _ in named):
-            raise no_match("layer_lr", rate.pattern, [n for n, _ in named], recipe)
     factors = {
         id(p): next((r.factor for r in recipe.layer_lr if matches(name, r.pattern)), 1.0)
-        for name, p in named
+        for name, p in module.named_parameters()
     }
     made = []
     for group in groups:
