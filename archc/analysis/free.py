@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from ..conditions import Atom, Branch, Condition, atoms, decide, renamed
+from ..conditions import Atom, Condition, atoms, decide, renamed
 from ..dims import Floor, Linear
 from ..graph import Graph
-from .free_needs import Need, Needs, both, floors, shape_text
-from .free_sets import Grid, TooLarge, only_symbol, threshold
+from .free_needs import Need, Needs, both, floors, shape_text, strongest
+from .free_sets import Grid, TooLarge, only_symbol
 from .free_text import has_or, set_text
 
 _WITNESSES = 4096
@@ -388,30 +388,6 @@ def _true_at(condition: Condition, sizes: dict[str, int]) -> bool | None:
             return None
 
     return decide(condition, truth)
-
-
-def strongest(needs: list[Need]) -> list[Need]:
-    """Without needs of a smallest size that others imply: a deep network has one at every layer."""
-    least = [_least(need.condition) for need in needs]
-    best: dict[str, tuple[int, int]] = {}
-    for i, sizes in enumerate(least):
-        for name, size in (sizes or {}).items():
-            best[name] = max(best.get(name, (0, i)), (size, i))
-    kept = {i for _, i in best.values()}
-    return [n for i, n in enumerate(needs) if least[i] is None or i in kept]
-
-
-def _least(condition: Condition) -> dict[str, int] | None:
-    """The smallest sizes, of a condition that asks for nothing else."""
-    found: dict[str, int] = {}
-    while isinstance(condition, Branch):
-        bound = threshold(condition.atom)
-        if bound is None or condition.no is not False:
-            return None
-        name, size = bound
-        found[name] = max(found.get(name, 1), size)
-        condition = condition.yes
-    return found if condition is True else None
 
 
 def equal_symbols(condition: Condition, names: Sequence[str]) -> dict[str, str]:

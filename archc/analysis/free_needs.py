@@ -11,6 +11,7 @@ from ..dims import Floor, Linear, form_of, form_text, is_free
 from ..graph import Body, Graph, Shape
 from ..ops import Op, OpError
 from ..ops.windows import SameWindow, Window
+from .free_sets import threshold
 
 
 class Need(NamedTuple):
@@ -172,3 +173,27 @@ def _reads_all(op: Op, xs: tuple[Shape, ...]) -> Iterator[Condition]:
 
 def _at_most(size: int, most: int) -> bool:
     return size <= most
+
+
+def strongest(needs: list[Need]) -> list[Need]:
+    """Without needs of a smallest size that others imply: a deep network has one at every layer."""
+    least = [_least(need.condition) for need in needs]
+    best: dict[str, tuple[int, int]] = {}
+    for i, sizes in enumerate(least):
+        for name, size in (sizes or {}).items():
+            best[name] = max(best.get(name, (0, i)), (size, i))
+    kept = {i for _, i in best.values()}
+    return [n for i, n in enumerate(needs) if least[i] is None or i in kept]
+
+
+def _least(condition: Condition) -> dict[str, int] | None:
+    """The smallest sizes, of a condition that asks for nothing else."""
+    found: dict[str, int] = {}
+    while isinstance(condition, Branch):
+        bound = threshold(condition.atom)
+        if bound is None or condition.no is not False:
+            return None
+        name, size = bound
+        found[name] = max(found.get(name, 1), size)
+        condition = condition.yes
+    return found if condition is True else None

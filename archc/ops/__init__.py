@@ -11,7 +11,8 @@ __all__ = ["FAMILIES", "REF", "Op", "OpError", "Shape", "builtin", "known", "nam
 # family module -> operators in it, in the order in which `archc ops` lists them
 FAMILIES: dict[str, tuple[str, ...]] = {
     "conv": ("conv", "conv_transpose", "locally_connected"),
-    "pool": ("pool", "unpool", "roi_align"),
+    "pool": ("pool", "unpool"),
+    "roi": ("roi_align",),
     "resize": ("upsample", "pixel_shuffle", "pad", "crop"),
     "merge": ("fuse", "split", "channel_shuffle"),
     "dense": ("linear", "rbf", "flatten", "unflatten"),

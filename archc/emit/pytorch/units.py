@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ...graph import Body, Graph, Input, Node, Output, Scope, Tree, Value, leaves
 from ...ops.call import Call, SizeOf, Torch
@@ -17,6 +17,7 @@ from .apart import apart
 from .errors import EmitError
 from .layers import Chain, Layer, Leaf, Loop, Part, Step, Unit
 from .sizes import sized
+from .trees import drop_identities, split, stem, unread_inputs
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ class Units:
         gone: dict[tuple[object, ...], set[int]] = {}
         for key, units in groups.items():
             if len({len(u.inputs) for u in units}) == 1:
-                unread = [_unread(u) for u in units]
+                unread = [unread_inputs(u) for u in units]
                 gone[key] = set.intersection(*unread)
         for unit in self.units:
             for step in unit.steps:
@@ -263,7 +264,7 @@ class _BodyUnits:
         place = (site.file, site.line, site.column) if site else ()
         names = [self.values[i].name or "" for i in enters] if len(enters) > 1 else ["x"]
         unit = Unit(
-            name=_stem(key),
+            name=stem(key),
             kind="group",
             group=("group", *place),
             doc="",
@@ -300,7 +301,7 @@ class _BodyUnits:
     def _take_loops(self, unit: Unit) -> None:
         """Give a finished unit the loops that its steps stand in."""
         looped = {id(s) for loop in self.loops for part in loop.iterations for s in part}
-        _drop_identities(unit, looped)
+        drop_identities(unit, looped)
         kept = {id(step) for step in unit.steps}
         for loop in self.loops:
             iterations = [[s for s in steps if id(s) in kept] for steps in loop.iterations]
@@ -321,8 +322,8 @@ class _BodyUnits:
             number = self.owner.of_body[node.body]
             callee = self.owner.units[number]
             layer = Part(number, node.site)
-            takes = _split([i.value for i in callee.inputs], inputs)
-            gives = _split([o.value for o in callee.outputs], outputs)
+            takes = split([i.value for i in callee.inputs], inputs)
+            gives = split([o.value for o in callee.outputs], outputs)
         else:
             gives = outputs
             layer = self._leaf(node, len(inputs) > len(node.inputs))
@@ -392,48 +393,3 @@ def _loop(scope: Scope, elements: list[_Element]) -> Loop:
             loop.iterations.append([])
         loop.iterations[at].append(element.step)
     return loop
-
-
-def _drop_identities(unit: Unit, looped: set[int]) -> None:
-    """Let what reads an identity read its input. Those in loops stay until iterations are compared:
-    where one has an identity, another may have a layer."""
-    real: dict[int, int] = {}
-
-    def follow(tree: Tree) -> Tree:
-        return real.get(tree, tree) if isinstance(tree, int) else [follow(part) for part in tree]
-
-    kept = []
-    for step in unit.steps:
-        step.takes = tuple(follow(tree) for tree in step.takes)
-        step.inputs = tuple(real.get(i, i) for i in step.inputs)
-        if step.is_identity and id(step) not in looped:
-            real[step.outputs[0]] = step.inputs[0]
-        else:
-            kept.append(step)
-    if real:
-        unit.steps = kept
-        unit.outputs = [replace(out, value=follow(out.value)) for out in unit.outputs]
-
-
-def _unread(unit: Unit) -> set[int]:
-    """Inputs that no step reads, other than an only one."""
-    read = {i for step in unit.steps for i in step.inputs}
-    read.update(i for out in unit.outputs for i in leaves(out.value))
-    unread = {n for n, i in enumerate(unit.inputs) if not read.intersection(leaves(i.value))}
-    return unread if len(unread) < len(unit.inputs) else set()
-
-
-def _stem(key: str) -> str:
-    """The label of a group: the last part of its key that is not a number."""
-    words = [part for part in key.split(".") if not part.isdigit()]
-    return words[-1] if words else "part"
-
-
-def _split(trees: list[Tree], values: tuple[int, ...]) -> tuple[Tree, ...]:
-    """Flat values of a call in the shape of the callee's trees."""
-    rest = iter(values)
-
-    def fill(tree: Tree) -> Tree:
-        return next(rest) if isinstance(tree, int) else [fill(part) for part in tree]
-
-    return tuple(fill(tree) for tree in trees)
