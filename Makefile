@@ -10,7 +10,7 @@ DEMO   := out/demo
 ONE    := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test test-slow verify-all lint golden gallery fuzz random bench clean
+.PHONY: help setup peers demo test test-slow verify-all lint golden gallery fuzz random resume bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -66,6 +66,9 @@ fuzz: $(READY) ## any text gives a graph or diagnostics: longer than in the test
 
 random: $(READY) ## many more random networks against PyTorch
 	$(ONE) ARCHC_RANDOM=10000 $(BIN)/python -m pytest -q tests/test_random_networks.py
+
+resume: $(READY) ## 20 training runs, killed at random moments, go on bit by bit
+	$(ONE) ARCHC_RESUME=20 $(BIN)/python -m pytest -q -s tests/test_train_resume.py -k processes
 
 gallery: $(READY) ## rewrite docs/systems.md and its diagrams
 	$(BIN)/python docs/gallery.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,26 +17,59 @@ if TYPE_CHECKING:
     from ..recipe import RecipeSpec
     from ..train import TrainError
 
-INTERRUPTED = 130
+USAGE, INTERRUPTED = 2, 130
+REPEAT = "repeat.json"
+"""In the folder of runs with several seeds: how they were asked for."""
 
 
 def train(args: argparse.Namespace) -> int:
     """Train the network that a recipe is for; what was reached is the last line."""
-    from ..train import Interrupted, TrainError, require_torch
+    from ..train import Elsewhere, Interrupted, TrainError, require_torch, speaks
 
-    chosen = _choose(args)
-    if chosen is None:
-        return 1
-    state, network, recipe = chosen
     try:
+        if args.resume is not None:
+            _recall(args)
+        if args.spec is None or (args.resume is not None and args.out is not None):
+            wrong = "--resume says the folder, so -o cannot" if args.spec else "SPEC is missing"
+            print(f"archc train: {wrong}; see archc train --help", file=sys.stderr)
+            return USAGE
+        chosen = _choose(args)
+        if chosen is None:
+            return 1
         require_torch()
-        return _train(args, state, network, recipe)
+        return _train(args, *chosen)
     except TrainError as error:
-        complain(args, [diagnostic(e) for e in error.each()])
+        if speaks():
+            complain(args, [diagnostic(e) for e in error.each()])
+        return 1
+    except Elsewhere:
         return 1
     except Interrupted as stop:
-        print(stop.message, file=sys.stderr)
+        if speaks():
+            print(stop.message, file=sys.stderr)
         return INTERRUPTED
+
+
+def _recall(args: argparse.Namespace) -> None:
+    """Ask as the run was asked for, where the command line does not say otherwise."""
+    from ..train.rundir import SETTINGS, read_json
+
+    run = Path(args.resume)
+    plan = run / REPEAT
+    said = read_json(plan if plan.exists() else run / SETTINGS)
+    command = said.get("command") or {}
+    if args.repeat is not None and plan.exists():
+        args.repeat = None  # as many as were asked for, see `repeat.json`
+    args.expected = said.get("spec_sha256") if args.spec is None else None
+    if args.spec is None and command.get("spec"):
+        # a spec that came from standard input is kept in the run's folder only
+        kept = command["spec"] == "-"
+        args.spec = str(run / "spec.arch") if kept else str(command["spec"])
+        args.home = command.get("folder") if kept else None
+    for name in ("network", "recipe", "device", "init"):
+        if getattr(args, name) is None:
+            setattr(args, name, command.get(name))
+    args.set = [(str(k), str(v)) for k, v in command.get("set", [])] + args.set
 
 
 def diagnostic(error: TrainError) -> Diagnostic:
@@ -119,9 +153,8 @@ def _train(
     args: argparse.Namespace, state: Compilation, network: Compiled, spec: RecipeSpec
 ) -> int:
     from ..emit.pytorch import source
-    from ..train import fit
-    from ..train.build import instantiate
     from ..train.recipe import Recipe
+    from ..train.repeat import Job, repeat
     from ..train.rundir import new_run_dir
 
     program, report = state.program, network.report
@@ -134,19 +167,55 @@ def _train(
             return 1
     if args.init is not None:
         overrides["init"] = args.init
-    recipe = Recipe.read(spec, overrides)
-    text = source(network.graph, report, network.doc)
+    if args.deterministic:
+        overrides["deterministic"] = True
+    _expected(args, state.source.text)
     here = Path.cwd() if args.spec == "-" else Path(args.spec).resolve().parent
-    training = report.training_outputs
-    fit(
-        lambda: instantiate(text, network.name),
-        recipe,
+    job = Job(
+        name=network.name,
+        code=source(network.graph, report, network.doc),
+        recipe=Recipe.read(spec, overrides),
         inputs=dict(report.inputs),
-        outputs=[(name, name in training) for name, _ in report.outputs],
-        run_dir=Path(args.out) if args.out else lambda: new_run_dir(Path("runs"), network.name),
+        outputs=[(name, name in report.training_outputs) for name, _ in report.outputs],
         device=args.device,
-        out=sys.stdout,
-        spec_dir=here,
+        spec_dir=Path(getattr(args, "home", None) or here),
         spec_text=state.source.text,
+        command=_command(args, network.name, spec.name),
     )
+    run = None if args.resume is None else Path(args.resume)
+    if args.repeat is not None or (run is not None and (run / REPEAT).exists()):
+        repeat(job, args.repeat, run or (Path(args.out) if args.out else None), run is not None)
+    elif run is not None:
+        job.fit(run, resume=True)
+    else:
+        job.fit(Path(args.out) if args.out else lambda: new_run_dir(Path("runs"), network.name))
     return 0
+
+
+def _command(args: argparse.Namespace, network: str, recipe: str) -> dict[str, Any]:
+    """How the run was asked for: what `--resume` recalls."""
+    home = getattr(args, "home", None)
+    return {
+        "spec": "-" if args.spec == "-" or home else str(Path(args.spec).resolve()),
+        "folder": home or str(Path.cwd()),
+        "network": network,
+        "recipe": recipe,
+        "set": [list(pair) for pair in args.set]
+        + ([["deterministic", "true"]] if args.deterministic else []),
+        "init": args.init,
+        "device": args.device,
+    }
+
+
+def _expected(args: argparse.Namespace, text: str) -> None:
+    """A spec that `--resume` found by itself must be what it was. Raises TrainError E0812."""
+    from ..train import TrainError
+
+    expected = getattr(args, "expected", None)
+    if expected is not None and hashlib.sha256(text.encode()).hexdigest() != expected:
+        raise TrainError(
+            "E0812",
+            f"`{args.spec}` has changed since the run began",
+            help="give it on the command line, before --resume, to see whether it still fits; "
+            f"as it was, it is in `{Path(args.resume) / 'spec.arch'}`",
+        )

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from .recipe import Recipe
     from .training import Result
 
-__all__ = ["Elsewhere", "Interrupted", "TrainError", "fit", "require_torch", "run_image"]
+__all__ = ["Elsewhere", "Interrupted", "TrainError", "fit", "require_torch", "run_image", "speaks"]
+
+
+def speaks() -> bool:
+    """Of several processes that train one network, is this the one that writes and prints?"""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def require_torch() -> None:

@@ -15,7 +15,7 @@ from .fitting import Prepared
 from .loop import Epoch
 from .metrics import Measured
 from .recipe import Recipe, plain
-from .rundir import RunDir, versions
+from .rundir import RESULT, SETTINGS, RunDir, versions
 from .sources import Data
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -40,6 +40,11 @@ class Record:
         self.rows: list[dict[str, Any]] = []
         folder.write("spec.arch", spec_text)
 
+    @property
+    def title(self) -> str:
+        """What stands above the run's pictures."""
+        return f"{self.network}, recipe {self.recipe.name}"
+
     def settings(self, data: Data, ready: Prepared, setup: Setup) -> None:
         """settings.json: the recipe, what was decided for it, and what it ran with."""
         decided = asdict(setup) | {
@@ -52,7 +57,7 @@ class Record:
             "std": ready.std.flatten().tolist(),
         }
         self.folder.write_json(
-            "settings.json",
+            SETTINGS,
             {
                 "network": self.network,
                 "recipe": plain(self.recipe),
@@ -106,13 +111,12 @@ class Record:
         """curve.png, as far as the run has come."""
         if not self.folder.writes:
             return
-        title = f"{self.network}, recipe {self.recipe.name}"
-        self.folder.write("curve.png", curve.draw(title, metric, self.rows))
+        self.folder.write("curve.png", curve.draw(self.title, metric, self.rows))
 
     def result(self, test: Measured, metric: str, best: int, seconds: float, device: str) -> None:
         """result.json: what was reached."""
         self.folder.write_json(
-            "result.json",
+            RESULT,
             {
                 "network": self.network,
                 "recipe": self.recipe.name,

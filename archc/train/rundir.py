@@ -20,6 +20,7 @@ from .errors import TrainError
 STATE, PREVIOUS = "state.safetensors", "state.previous.safetensors"
 """What a run is resumed from; see `state`."""
 LOG = "log.csv"
+SETTINGS, RESULT = "settings.json", "result.json"
 LOCK = ".lock"
 SCRATCH = ".tmp"
 
@@ -40,6 +41,22 @@ def new_run_dir(parent: Path, network: str) -> Path:
             number += 1
     except OSError as error:
         raise unwritable(parent, error) from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that a run left. Raises TrainError E0808 where it is none."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise TrainError(
+            "E0808",
+            f"cannot read `{path}`: {why}",
+            help="name the folder that a run wrote to, as `runs/lenet5-001`",
+        ) from None
+    if not isinstance(found, dict):
+        raise TrainError("E0808", f"`{path}` was not written by a run of archc")
+    return found
 
 
 def write_atomic(path: Path, data: bytes) -> None:

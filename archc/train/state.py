@@ -43,7 +43,7 @@ class State:
     def packed(self) -> bytes:
         """As the bytes of a safetensors file."""
         tensors = {name: t.detach().cpu().contiguous().clone() for name, t in self.tensors.items()}
-        facts = json.dumps(self.facts, sort_keys=True)
+        facts = json.dumps(self.facts)
         header = {"format": FORMAT, "crc32": _checksum(tensors, facts), "facts": facts}
         return pack(tensors, {HEADER: json.dumps(header)})
 

@@ -1,0 +1,499 @@
+"""Runs that survive: killed, interrupted, on a full disk, resumed; and what may not be resumed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from archc import cli
+from archc.recipe import Called, RecipeSpec, Setting
+from archc.source import Source, Span
+from archc.train import Interrupted, TrainError, checkpoint, fit
+from archc.train.recipe import Recipe
+from archc.train.rundir import PREVIOUS, STATE, RunDir
+from archc.train.state import latest, parse
+from archc.train.training import Result
+
+torch.set_num_threads(1)
+
+KILLS = int(os.environ.get("ARCHC_RESUME", "0"))
+"""Runs to kill as processes of their own; `make resume` sets it."""
+TEXT = Source("test.arch", "recipe quick for Tiny { }")
+SPAN = Span(TEXT, 0, 6)
+
+
+def call(name: str, *args: Any, **kwargs: Any) -> Called:
+    return Called(name, args, kwargs)
+
+
+class Tiny(nn.Module):
+    """All that a run must remember: weights, running statistics, dropout's random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, stride=3)
+        self.norm = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4 * 81, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.norm(self.conv(x)))
+        return self.fc(F.dropout(x, 0.2, self.training).flatten(1))
+
+
+EVERYTHING: dict[str, Any] = {
+    "data": call("idx", "fashion-mnist-mini"),
+    "epochs": 3,
+    "batch": 60,
+    "accumulate": 2,
+    "clip": 1.0,
+    "ema": 0.9,
+    "no_decay": True,
+    "optimizer": call("adamw", 3e-3),
+    "schedule": call("one_cycle"),
+    "augment": [call("shift", 2), "flip"],
+    "checkpoint": call("every", steps=7),
+    "pictures": False,
+}
+
+
+def go(
+    folder: Path,
+    settings: dict[str, Any] | None = None,
+    module: Callable[[], nn.Module] = Tiny,
+    *,
+    resume: bool = False,
+    code: str = "Tiny",
+    out: io.StringIO | None = None,
+) -> Result:
+    made = EVERYTHING | (settings or {})
+    given = tuple(Setting((name,), value, SPAN, SPAN) for name, value in made.items())
+    return fit(
+        module,
+        Recipe.read(RecipeSpec("quick", "Tiny", given, "", SPAN), {}),
+        inputs={"image": (1, 28, 28)},
+        outputs=[("logits", False)],
+        run_dir=folder,
+        device="cpu",
+        out=out or io.StringIO(),
+        spec_dir=folder.parent,
+        spec_text=TEXT.text,
+        terminal=io.StringIO(),
+        resume=resume,
+        code=code,
+    )
+
+
+def stops(at: int, sent: signal.Signals = signal.SIGTERM) -> Callable[[], nn.Module]:
+    """A network that asks for an end in its `at`-th forward pass of training."""
+
+    class Stops(Tiny):
+        calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += self.training
+            if self.training and self.calls == at:
+                os.kill(os.getpid(), sent)
+            return super().forward(x)
+
+    return Stops
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """The log without what a clock says."""
+    with open(folder / "log.csv", newline="") as file:
+        return [
+            {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")}
+            for row in csv.DictReader(file)
+        ]
+
+
+def same(one: Path, other: Path) -> None:
+    """Two runs are the same, bit by bit."""
+    assert rows(one) == rows(other)
+    for name in ("best.safetensors", "last.safetensors"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    states = [parse((folder / STATE).read_bytes(), folder) for folder in (one, other)]
+    assert states[0].tensors.keys() == states[1].tensors.keys()
+    for name, tensor in states[0].tensors.items():
+        assert torch.equal(tensor, states[1].tensors[name]), name
+    results = [json.loads((folder / "result.json").read_text()) for folder in (one, other)]
+    for result in results:
+        del result["seconds"]
+    assert results[0] == results[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unpictured() -> Iterator[None]:
+    """No pictures: they would take most of the time, and other tests look at them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("archc.train.curve.draw", lambda *args: b"")
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run from start to end in one go."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    go(folder)
+    return folder
+
+
+# --------------------------------------------------------------------------- bit by bit
+
+
+@pytest.mark.parametrize("step", [1, 37, 60, 177])
+def test_an_interrupted_run_goes_on_bit_by_bit(step: int, whole: Path, tmp_path: Path) -> None:
+    """In the first step, in the middle of an epoch, in its last step, before the last of all."""
+    folder = tmp_path / "run"
+    with pytest.raises(Interrupted, match="`archc train --resume"):
+        go(folder, module=stops(step))
+    out = io.StringIO()
+    torch.rand(step)  # what came before must not matter
+    go(folder, resume=True, out=out)
+    assert "resumed in epoch" in out.getvalue()
+    same(folder, whole)
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "sgd": {"optimizer": call("sgd", 0.05, momentum=0.9, nesterov=True, weight_decay=1e-3)},
+    "plain sgd": {"optimizer": call("sgd", 0.05), "ema": 0.0, "accumulate": 1, "clip": 0.0},
+    "adam": {"optimizer": call("adam"), "validation": 0.0},
+    "rmsprop": {"optimizer": call("rmsprop", 1e-3, momentum=0.9), "channels_last": True},
+    "bf16": {"precision": "bf16", "deterministic": True, "patience": 1},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_optimizer_and_precision_goes_on_bit_by_bit(name: str, tmp_path: Path) -> None:
+    settings = OTHERS[name] | {"epochs": 2, "batch": 200}
+    one, other = tmp_path / "one", tmp_path / "other"
+    go(one, settings)
+    parts = 2 if settings.get("accumulate", 2) == 2 else 1
+    with pytest.raises(Interrupted):
+        go(other, settings, stops(13 * parts))
+    go(other, settings, resume=True)
+    if name == "adam":  # which has nothing held out to call an epoch best by
+        assert not (one / "best.safetensors").exists()
+        for folder in (one, other):
+            (folder / "best.safetensors").touch()
+    same(one, other)
+
+
+def test_a_run_that_is_over_says_so_again(whole: Path, tmp_path: Path) -> None:
+    before = (whole / "last.safetensors").read_bytes()
+    out = io.StringIO()
+    result = go(whole, resume=True, out=out)
+    assert "nothing is left to train" in out.getvalue()
+    assert "Tiny reached accuracy" in out.getvalue()
+    assert len(result.history) == 3
+    assert (whole / "last.safetensors").read_bytes() == before
+
+
+# --------------------------------------------------------------------------- killed
+
+
+def killed_at(folder: Path, wait: float) -> None:
+    """Start a run (or go on with it) in a process of its own, and kill it after a while."""
+    resume = (folder / STATE).exists() or (folder / PREVIOUS).exists()
+    child = os.fork()
+    if not child:
+        try:
+            go(folder, resume=resume)
+        finally:
+            os._exit(0)
+    time.sleep(wait)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_runs_killed_at_random_moments_go_on_bit_by_bit(whole: Path, tmp_path: Path) -> None:
+    started = time.perf_counter()
+    go(tmp_path / "timed")
+    long = time.perf_counter() - started
+    for number in range(2):
+        folder = tmp_path / f"run{number}"
+        for _ in range(2):
+            killed_at(folder, random.uniform(0.1, 0.8) * long)
+        go(folder, resume=(folder / STATE).exists() or (folder / PREVIOUS).exists())
+        same(folder, whole)
+
+
+SPEC = """
+network Tiny {
+  input image[1, 28, 28]
+  output logits = image -> conv(6, 4, stride=2, bias=false) -> batchnorm -> relu -> dropout(0.3)
+    -> flatten -> fc: linear(10)
+}
+
+recipe quick for Tiny {
+  data       = idx("fashion-mnist-mini")
+  epochs     = 6
+  batch      = 16
+  ema        = 0.99
+  optimizer  = sgd(lr=0.05, momentum=0.9)
+  schedule   = one_cycle()
+  augment    = [shift(2), flip()]
+  checkpoint = every(steps=20)
+  pictures   = false
+}
+"""
+
+
+@pytest.mark.skipif(not KILLS, reason="`make resume` runs it")
+def test_processes_killed_at_random_moments_go_on_bit_by_bit(tmp_path: Path) -> None:
+    """`archc train` itself, killed up to three times on its way."""
+    spec = tmp_path / "tiny.arch"
+    spec.write_text(SPEC)
+    archc = [sys.executable, "-m", "archc", "train"]
+    started = time.perf_counter()
+    subprocess.run([*archc, spec, "-o", tmp_path / "whole"], check=True, capture_output=True)
+    long = time.perf_counter() - started
+    kills = 0
+    for number in range(KILLS):
+        folder = tmp_path / f"run{number}"
+        for _ in range(random.randint(1, 3)):
+            resume = (folder / STATE).exists() or (folder / PREVIOUS).exists()
+            where = ["--resume", folder] if resume else [spec, "-o", folder]
+            process = subprocess.Popen([*archc, *where], stdout=subprocess.DEVNULL)
+            time.sleep(random.uniform(0.3, 1.0) * long)
+            process.kill()
+            kills += process.wait() == -signal.SIGKILL
+        resume = (folder / STATE).exists() or (folder / PREVIOUS).exists()
+        where = ["--resume", folder] if resume else [spec, "-o", folder]
+        subprocess.run([*archc, *where], check=True, capture_output=True)
+        same(folder, tmp_path / "whole")
+        print(f"run {number + 1}: the same, after {kills} kills so far", file=sys.__stdout__)
+    assert kills >= KILLS // 2
+
+
+# --------------------------------------------------------------------------- damage
+
+
+def interrupted(folder: Path, at: int = 75) -> Path:
+    with pytest.raises(Interrupted):
+        go(folder, module=stops(at))
+    return folder
+
+
+def test_a_damaged_state_falls_back_to_the_one_before_it(whole: Path, tmp_path: Path) -> None:
+    folder = interrupted(tmp_path / "run")
+    good = (folder / STATE).read_bytes()
+    for damage in (good[: len(good) // 2], good[:-1] + bytes([good[-1] ^ 1]), b"", b"PK\x03\x04"):
+        (folder / STATE).write_bytes(damage)
+        data, said = latest(folder)
+        assert data == (folder / PREVIOUS).read_bytes()
+        assert len(said) == 1
+        assert said[0].startswith(f"cannot use the checkpoint `{folder / STATE}`")
+    out = io.StringIO()
+    go(folder, resume=True, out=out)
+    assert "the checkpoint before it is good" in out.getvalue()
+    same(folder, whole)
+
+
+def test_without_a_good_state_there_is_no_going_on(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path / "run")
+    log = (folder / "settings.json").read_bytes()
+    for name in (STATE, PREVIOUS):
+        (folder / name).write_bytes(checkpoint.packed(Tiny(), {}))
+    with pytest.raises(TrainError, match="it is not the state of a run") as caught:
+        go(folder, resume=True)
+    assert (caught.value.code, len(caught.value.notes)) == ("E0808", 1)
+    for name in (STATE, PREVIOUS):
+        (folder / name).unlink()
+    with pytest.raises(TrainError, match="holds no state of a run"):
+        go(folder, resume=True)
+    with pytest.raises(TrainError, match="no folder") as caught:
+        go(tmp_path / "nowhere", resume=True)
+    assert caught.value.code == "E0808"
+    assert not (tmp_path / "nowhere").exists()
+    assert (folder / "settings.json").read_bytes() == log
+
+
+def test_a_pickle_in_the_place_of_a_state_is_not_run(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "bang",))
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    torch.save({"model": Bomb()}, folder / STATE)
+    with pytest.raises(TrainError, match="cannot use the checkpoint"):
+        go(folder, resume=True)
+    assert not (tmp_path / "bang").exists()
+
+
+def test_a_disk_that_fills_up_leaves_the_last_good_state(whole: Path, tmp_path: Path) -> None:
+    """As large as the settings allow, a file is written half; then the run ends with a code."""
+    folder = tmp_path / "run"
+    child = os.fork()
+    if not child:
+        code = 9
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+            class Fills(Tiny):
+                calls = 0
+
+                def forward(self, x: Tensor) -> Tensor:
+                    self.calls += self.training
+                    if self.calls == 75:
+                        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+                    return super().forward(x)
+
+            go(folder, module=Fills)
+        except TrainError as error:
+            code = 0 if error.code == "E0708" and "cannot write" in error.message else 8
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not list(folder.glob(".*.tmp"))
+    assert latest(folder)[1] == []
+    go(folder, resume=True)
+    same(folder, whole)
+
+
+def test_two_trainers_cannot_resume_one_run(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path / "run", at=3)
+    with RunDir(folder, resume=True), pytest.raises(TrainError, match="another training") as caught:
+        go(folder, resume=True)
+    assert caught.value.code == "E0708"
+    with pytest.raises(TrainError, match="already holds a run") as caught:
+        go(folder)
+    assert f"--resume {folder}" in (caught.value.help or "")
+
+
+# --------------------------------------------------------------------------- another run
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was interrupted."""
+    return interrupted(tmp_path_factory.mktemp("half") / "run")
+
+
+DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
+    "seed": ({"seed": 1}, "seed: 1, but 0 in the run"),
+    "batch": ({"batch": 30}, "batch: 30, but 60 in the run"),
+    "optimizer": (
+        {"optimizer": call("adamw", 2e-3)},
+        "optimizer: adamw(lr=0.002, betas=[0.9, 0.999], eps=1e-08, weight_decay=0.01), "
+        "but adamw(lr=0.003, betas=[0.9, 0.999], eps=1e-08, weight_decay=0.01) in the run",
+    ),
+    "augment": ({"augment": []}, "augment: [], but [shift(pixels=2), flip(p=0.5)] in the run"),
+    "epochs": ({"epochs": 6}, "would have had other learning rates"),
+    "layout": ({"channels_last": True}, "channels_last: true, but false in the run"),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_what_differs_is_said_and_refused(name: str, half: Path) -> None:
+    settings, words = DIFFERENT[name]
+    before = {path.name: path.read_bytes() for path in half.iterdir()}
+    with pytest.raises(TrainError) as caught:
+        go(half, settings, resume=True)
+    assert caught.value.code == "E0812"
+    assert words in "\n".join(caught.value.notes)
+    assert {path.name: path.read_bytes() for path in half.iterdir()} == before
+
+
+def test_another_network_is_refused(half: Path) -> None:
+    with pytest.raises(TrainError) as caught:
+        go(half, resume=True, code="Another")
+    assert caught.value.notes == ("the network is another one",)
+
+
+def test_more_epochs_go_on_where_they_change_nothing_before(tmp_path: Path) -> None:
+    settings = {"batch": 300, "schedule": call("step", every=2), "accumulate": 1}
+    go(tmp_path / "four", settings | {"epochs": 4})
+    go(tmp_path / "two", settings | {"epochs": 2})
+    go(tmp_path / "two", settings | {"epochs": 4}, resume=True)
+    same(tmp_path / "two", tmp_path / "four")
+    with pytest.raises(TrainError, match="cannot be resumed") as caught:
+        go(tmp_path / "two", settings | {"epochs": 3}, resume=True)
+    assert caught.value.notes == ("epochs: 3, but 4 of the run are done",)
+
+
+# --------------------------------------------------------------------------- the command
+
+
+def test_the_command_recalls_how_the_run_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.arch").write_text(SPEC)
+    changes = ["--set", "epochs=1", "--set", "batch=90", "--set", "schedule=constant"]
+    assert cli.main(["train", "tiny.arch", *changes, "--deterministic"]) == 0
+    run = "runs/tiny-001"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert cli.main(["train", "--resume", f"../{run}", "--set", "epochs=2"]) == 0
+    assert "resumed in epoch 2" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    assert [row["epoch"] for row in rows(Path(run))] == ["1", "2"]
+    settings = json.loads(Path(run, "settings.json").read_text())
+    assert settings["recipe"]["deterministic"] is True
+    assert settings["command"]["set"][-1] == ["epochs", "2"]
+
+    Path("tiny.arch").write_text(SPEC + "# a remark\n")
+    assert cli.main(["train", "--resume", run]) == 1
+    assert "has changed since the run began" in capsys.readouterr().err
+    assert cli.main(["train", "tiny.arch", "--resume", run]) == 0
+    Path("tiny.arch").write_text(SPEC.replace("conv(6", "conv(7"))
+    assert cli.main(["train", "tiny.arch", "--resume", run]) == 1
+    assert "the network is another one" in capsys.readouterr().err
+
+
+def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train"]) == 2
+    assert cli.main(["train", "--resume", str(tmp_path / "none")]) == 1
+    assert "E0808" in capsys.readouterr().err
+    (tmp_path / "settings.json").write_text("[1]")
+    assert cli.main(["train", "--resume", str(tmp_path)]) == 1
+    assert "was not written by a run of archc" in capsys.readouterr().err
+    spec = tmp_path / "tiny.arch"
+    spec.write_text(SPEC)
+    assert cli.main(["train", str(spec), "--set", "patience=2", "--set", "validation=0"]) == 1
+    assert "`patience` needs a validation split" in capsys.readouterr().err
+
+
+def test_several_seeds_give_mean_and_spread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.arch").write_text(SPEC)
+    quick = ["--set", "epochs=1", "--set", "batch=180", "--set", "seed=5"]
+    assert cli.main(["train", "tiny.arch", *quick, "--repeat", "3", "-o", "runs"]) == 0
+    summary = json.loads(Path("runs/summary.json").read_text())
+    values = [
+        json.loads(Path(f"runs/seed-{seed}/result.json").read_text())["test"]["accuracy"]
+        for seed in (5, 6, 7)
+    ]
+    assert summary["test"]["accuracy"]["values"] == values
+    assert summary["test"]["accuracy"]["mean"] == pytest.approx(sum(values) / 3)
+    assert len(set(values)) > 1
+    last = capsys.readouterr().out.splitlines()[-2]
+    assert last.startswith("Tiny over 3 seeds reached accuracy")
+    for lost in ("result.json", "last.safetensors"):  # as if killed in the third
+        Path("runs/seed-7", lost).unlink()
+    before = Path("runs/seed-7/log.csv").read_bytes()
+    assert cli.main(["train", "--resume", "runs"]) == 0
+    assert json.loads(Path("runs/summary.json").read_text())["test"] == summary["test"]
+    assert Path("runs/seed-7/log.csv").read_bytes() == before
+    assert cli.main(["train", "tiny.arch", "--repeat", "3", "-o", "runs"]) == 1
+    assert "already holds runs" in capsys.readouterr().err
