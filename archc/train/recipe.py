@@ -103,6 +103,8 @@ class Recipe(BaseModel):
     """Several processes: batch normalisations see the whole batch, not each its process's share."""
     checkpoint: Checkpoint = Every(seconds=300)
     """When the state to resume from is written, besides the end of each epoch."""
+    pictures: bool = True
+    """At the end, kernels of the first layer, the confusion matrix and predictions as pictures."""
 
     _places: dict[str, Span] = PrivateAttr(default_factory=dict)
     _overridden: frozenset[str] = PrivateAttr(default=frozenset())
@@ -122,6 +124,12 @@ class Recipe(BaseModel):
         made = reader.finish()
         made._places.update(reader.places)
         made._overridden = frozenset(overrides)
+        return made
+
+    def with_seed(self, seed: int) -> Recipe:
+        """The same recipe with another seed."""
+        made = self.model_copy(update={"seed": seed})
+        made._places, made._overridden = self._places, self._overridden
         return made
 
     def place(self, setting: str) -> Span | None:
