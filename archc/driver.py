@@ -145,9 +145,13 @@ def prove(state: Compilation) -> None:
 
     if not state.options.as_written:
         return
+    # What does not hold where a mistake is, holds perhaps when that is mended.
+    wrong = [d.labels[0].span for d in state.diagnostics if d.severity == "error" and d.labels]
     for network in state.networks:
         report = network.report
         assert report is not None
+        if any(map(network.elaborated.rests_on, wrong)):
+            continue
         network.claims = network.elaborated.claims(report.measure)
         for claim in network.claims:
             if claim.holds is False:

@@ -12,6 +12,7 @@ from ..graph import Graph
 from ..recipe import RecipeSpec
 from ..source import Source, Span
 from ..syntax import tree
+from .bodies import lost_default
 from .calls import entered, open_frame
 from .claims import Claim, Claims, Measure, evaluate
 from .finish import assemble
@@ -54,6 +55,15 @@ class Elaborated:
         """What the inputs of its blocks demand of free sizes: words, place, condition."""
         return demanded(self._frame.session)
 
+    def rests_on(self, place: Span) -> bool:
+        """Is a place in a declaration that the network is made of, or in its file's defaults?"""
+        unit = self._frame.unit
+        defaults = [d.span for d in unit.file.declarations if isinstance(d, tree.Default)]
+        parts = [*self._frame.session.reached.values(), *defaults]
+        return any(
+            part.source is place.source and part.start <= place.start <= part.end for part in parts
+        )
+
     def claims(self, measure: Measure) -> list[Claim]:
         """Evaluate the claims. Reported here are those without a value, not those that fail."""
         return [evaluate(self._frame, node, dict(env), measure) for node, env in self._expects]
@@ -66,8 +76,8 @@ class Program:
         self.unit = unit
         self.diagnostics = diagnostics
         self.limits = limits
-        self.reached: set[int] = set()
-        """Ids of the declarations whose bodies were elaborated."""
+        self.reached: dict[int, Span] = {}
+        """Places of the declarations whose bodies were elaborated, by id."""
 
     @property
     def networks(self) -> dict[str, tree.Network | tree.Variant]:
@@ -149,12 +159,14 @@ class Program:
     ) -> Elaborated | None:
         """The graph of a network with parameters and free sizes as given; None after a mistake."""
         session = Session(self.diagnostics, self.limits)
-        session.reached = self.reached
+        session.doubtful = lost_default(self.unit, self.diagnostics)
         with _deep():
             try:
                 return self._elaborate(session, self.networks[name], settings or {}, sizes or {})
             except (Fail, Exhausted):
                 return None
+            finally:
+                self.reached.update(session.reached)
 
     def _elaborate(
         self, session: Session, decl: Any, settings: dict[str, Any], sizes: dict[str, int]
@@ -172,7 +184,8 @@ class Program:
             frame = open_frame(opener, decl, unit, values, top)  # type: ignore[arg-type]
         session.stack.clear()
         finished = _run_network(session, frame, decl, top, values, sizes)
-        if finished is None or (self.diagnostics.failed and frame.builder.excused):
+        excused = self.diagnostics.failed and frame.builder.excused
+        if finished is None or session.doubtful or excused:
             return None
         claims = frame.claims if top is decl else [(e, dict(frame.env)) for e in expects]
         graph = assemble(session, top.name.name)
@@ -198,7 +211,7 @@ def _run_network(
     args = {p.name.name: plain(values[p.name.name]) for p in decl.params}
     body = Body(top.name.name, "network", args, top.doc or decl.doc, site)
     frame.builder = Builder(session, body, decl, positional=False)
-    session.reached.add(id(decl))
+    session.reached[id(decl)] = decl.span
     if not input_statements(decl.body) and not misread(session, decl):
         session.report(
             "E0503",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ..syntax import tree
 
 if TYPE_CHECKING:
+    from ..diagnostics import Diagnostics
+    from .modules import Unit
     from .session import Session
 
 
@@ -20,6 +23,20 @@ def misread(session: Session, decl: tree.Block | tree.Network) -> bool:
         for d in session.diagnostics.items
         if d.labels
     )
+
+
+def lost_default(unit: Unit, diagnostics: Diagnostics) -> bool:
+    """Was there a syntax error in the file's own defaults? Then all its layers may be others."""
+    for item in diagnostics.items:
+        if item.code < "E0107" and item.labels and item.labels[0].span.source is unit.source:
+            before = unit.source.text[: item.labels[0].span.start]
+            heads = _HEADS.findall(before)
+            if not heads or heads[-1] in ("default", "use"):
+                return True
+    return False
+
+
+_HEADS = re.compile(r"^(?:default|use|const|block|network|recipe)\b", re.MULTILINE)
 
 
 def input_statements(body: tuple[tree.Stmt, ...]) -> list[tree.Input]:

@@ -10,6 +10,7 @@ from ..graph import Body, Input, Output, leaves
 from ..source import Span
 from ..syntax import tree
 from .arguments import Given, block_arguments, typed
+from .bodies import misread
 from .body import Builder, poisoned, rebuild, tensors, tree_of
 from .naming import snake
 from .session import Call
@@ -114,6 +115,8 @@ def open_frame(self: Frame, decl: Any, unit: Any, values: dict[str, Any], node: 
     """
     from .frame import Frame
 
+    if misread(self.session, decl):
+        self.session.doubtful = True
     frame = Frame(self.session, unit, decl)
     for param in decl.params:
         name = param.name.name
@@ -163,7 +166,7 @@ def _inline(
     from .stages import Place as MakePlace
 
     frame.builder = self.builder
-    self.session.reached.add(id(frame.decl))
+    self.session.reached[id(frame.decl)] = frame.decl.span
     label = place.label if place.label is not None else frame.label_text(stage.label)
     kind = place.kind or snake(target.name)
     return frame.stage(stage, value, MakePlace(label, place.span, kind, place.at))
@@ -226,7 +229,7 @@ def elaborate_body(
 ) -> Finished | None:
     """Run the statements (or the one stage) of a block on inputs like `value`."""
     session = self.session
-    session.reached.add(id(decl))
+    session.reached[id(decl)] = decl.span
     kind = (
         "network" if isinstance(decl, tree.Network) else "stage" if stage is not None else "block"
     )

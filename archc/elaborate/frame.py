@@ -13,7 +13,7 @@ from .bodies import assigned_in, assigned_names, misread, target_names
 from .body import Builder, poisoned, tensors, tree_of
 from .inputs import Inputs
 from .operators import is_known
-from .values import POISON, Fail, Record, Shape, Tensor, kind_of
+from .values import POISON, Callable, Fail, Record, Shape, Tensor, kind_of
 
 if TYPE_CHECKING:
     from .modules import Unit
@@ -56,8 +56,10 @@ class Frame(Inputs):
         builder = self.builder
         builder.excused.update(range(made, len(builder.body.values)))
         for name in tree.names_in(node):
-            if name in self.env:
-                self.excuse(self.env[name])
+            found = self.env.get(name)
+            self.excuse(found)
+            if isinstance(found, Callable) and isinstance(found.decl, shared.Shared):
+                found.decl.broken = True
 
     def assign(self, node: tree.Assign) -> None:
         names = [t.name for t in node.targets]

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from .arguments import Given
 
 
+CERTAIN = frozenset(
+    ["E0201", "E0202", "E0206", "E0207", "E0301", "E0303", "E0304", "E0305", "E0306", "E0704"]
+)
+"""Mistakes in words and arguments: they are there whatever else could not be read."""
+
+
 class Limits:
     """Bounds on elaboration. `nodes` counts layers of the unrolled network."""
 
@@ -77,8 +83,10 @@ class Session:
         self.nodes = 0
         self.mistakes = 0
         """Mistakes found, repeated ones counted."""
-        self.reached: set[int] = set()
-        """Ids of the declarations whose bodies are elaborated."""
+        self.reached: dict[int, Span] = {}
+        """Places of the declarations whose bodies are elaborated, by id."""
+        self.doubtful = False
+        """Text that matters here could not be read: only what is certain is reported."""
         self.nested: dict[int, bool] = {}
         """Whether there are loops inside of a loop, by the id of its node."""
         self.weights: dict[int, tuple[int, list[Any]]] = {}
@@ -179,8 +187,10 @@ class Session:
         """Add a diagnostic, with the chain of calls that led there."""
         first = next((label for label in labels if label is not None), None)
         at = first if isinstance(first, Span) else first[0] if first is not None else None
-        notes = [*more.pop("notes", ()), *self.trace(at)]
         self.mistakes += 1
+        if self.doubtful and code not in CERTAIN:
+            return
+        notes = [*more.pop("notes", ()), *self.trace(at)]
         self.diagnostics.error(code, message, *labels, notes=notes, **more)
 
     def fail(self, code: str, message: str, *labels: Any, **more: Any) -> NoReturn:

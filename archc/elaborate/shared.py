@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ops import Op
 from ..syntax import tree
+from .body import poisoned
 from .naming import Names
 from .values import Callable, Fail
 
@@ -23,7 +24,8 @@ class Shared:
         self.frame = frame
         self.node = node
         self.first: tuple[int, int] | None = None
-        self.params: tuple[Any, ...] = ()
+        self.broken = False
+        """A use had a mistake in it, which was reported."""
 
     def use(self, user: Stages, value: Any, place: Place) -> Any:
         """Pass a value through the module."""
@@ -47,7 +49,7 @@ class Shared:
                 help="remove the label",
             )
         at = MakePlace(self.node.name.name, self.node.name.span)
-        start = len(builder.body.nodes)
+        start, mistakes = len(builder.body.nodes), user.session.mistakes
         names, contexts = builder.names, builder.names.contexts
         if self.first is None:
             builder.names.contexts = contexts[:1]
@@ -56,12 +58,15 @@ class Shared:
             finally:
                 names.contexts = contexts
             self.first = (start, len(builder.body.nodes))
+            self.broken = self.broken or user.session.mistakes > mistakes or poisoned(result)
             return result
         builder.names = Names(False)
         try:
             result = self.frame.stage(self.node.stage, value, at)
         finally:
             builder.names = names
+        if self.broken or user.session.mistakes > mistakes or poisoned(result):
+            return result
         try:
             self.unite(user, start, place)
         except Fail:
@@ -121,7 +126,7 @@ def declare(self: Frame, node: tree.Share) -> Callable:
 def report_unused(self: Frame) -> None:
     """A shared module that no stage uses is a dropped layer."""
     for made in getattr(self, "shares", []):
-        if made.first is None:
+        if made.first is None and not made.broken:
             with suppress(Fail):
                 self.session.fail(
                     "E0501",
