@@ -311,6 +311,7 @@ SETTINGS_OF_SMALL: dict[str, Any] = {
     "epochs": 2,
     "batch": 64,
     "optimizer": call("sgd", 0.05, momentum=0.9),
+    "pictures": False,
 }
 OUTPUTS: list[tuple[str | None, bool]] = [("logits", False)]
 
@@ -342,7 +343,7 @@ def go(
 
 def test_a_run_learns_and_leaves_everything_in_its_folder(tmp_path: Path) -> None:
     out = io.StringIO()
-    result = go(tmp_path / "run", {"epochs": 4}, out=out)
+    result = go(tmp_path / "run", {"epochs": 4, "pictures": True}, out=out)
     assert result.test.metric > 0.7
     assert result.device == "cpu"
     lines = out.getvalue().splitlines()
@@ -351,7 +352,8 @@ def test_a_run_learns_and_leaves_everything_in_its_folder(tmp_path: Path) -> Non
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {
         ".lock", "spec.arch", "settings.json", "log.csv", "last.safetensors", "best.safetensors",
-        "curve.png", "result.json", "state.safetensors",
+        "curve.png", "result.json", "state.safetensors", "kernels.png", "confusion.png",
+        "predictions.png",
     }  # fmt: skip
     assert {file.name for file in result.files} == names - {".lock"}
     assert (tmp_path / "run" / "spec.arch").read_text() == TEXT.text

@@ -326,14 +326,18 @@ network Small(classes: int = 4) {
   features = image -> features: (conv(4, 3, bias=false) -> batchnorm -> relu -> pool(2))
   output logits = features -> flatten -> fc: linear(classes)
 }
-recipe first for Small { data = npz("four.npz")  epochs = 1  batch = 16  validation = 0 }
+recipe first for Small {
+  data = npz("four.npz")  epochs = 1  batch = 16  validation = 0  pictures = false
+}
 recipe head for Small {
   data = npz("two.npz")  epochs = 1  batch = 16  validation = 0  freeze = ["features"]
+  pictures = false
 }
 recipe slow for Small {
   data = npz("two.npz")  epochs = 1  batch = 16  validation = 0
   optimizer = sgd(lr=0.1)
   layer_lr = [["features", 1e-6]]
+  pictures = false
 }
 """
 

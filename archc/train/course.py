@@ -21,6 +21,7 @@ from .resume import changed_versions, check_same
 from .rundir import STATE, versions
 from .sources import Data
 from .state import State, latest, parse
+from .watching import pictures
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Course:
             epoch, at = epoch + 1, None
         with trainer.ranks.together():
             record.picture(trainer.objective.metric)
-        return self._finish()
+        return self._finish(ready)
 
     def _in_vain(self, epochs: int) -> bool:
         """Has patience run out, after so many epochs?"""
@@ -215,7 +216,7 @@ class Course:
             path if path.exists() else None,
         )
 
-    def _finish(self) -> Result:
+    def _finish(self, ready: Prepared) -> Result:
         trainer, record = self.trainer, self.record
         folder, objective = record.folder, trainer.objective
         if trainer.average is not None:
@@ -231,6 +232,9 @@ class Course:
         title = trainer.setup.title
         with trainer.ranks.together():
             record.result(test, objective.metric, self.best_epoch, seconds, title)
+            if folder.writes and trainer.recipe.pictures:
+                for name, picture in pictures(trainer, ready, test, record.title):
+                    folder.write(name, picture)
         folder.finished()
         chosen = f" (epoch {self.best_epoch}, best on validation)" if self.best is not None else ""
         epochs = len(record.rows)
