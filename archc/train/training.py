@@ -32,7 +32,7 @@ from .record import Record
 from .resume import identity
 from .rundir import RunDir, Silent
 from .sources import load
-from .transfer import start, tell
+from .transfer import check_rates, start, tell
 
 __all__ = ["Result", "fit"]
 
@@ -74,6 +74,7 @@ def fit(
         # a resumed run has its weights from its own state
         started = None if resume else start(made, recipe, spec_dir)
         frozen = Frozen(made, recipe)
+        check_rates(made, recipe)
         with _placed(recipe, "data"):
             macs, objective = _probe(made, heads, ready, setup)
         limit_threads(setup, macs * batch // ranks.world)
