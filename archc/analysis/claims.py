@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 SUMS = ("params", "frozen", "buffers", "macs", "flops", "neurons")
 """Measures that are sums over layers."""
+
+_PLAIN = re.compile(r"[\w./+-]+\Z")
+"""Names of files that no shell takes for anything else."""
 
 
 def explain_failure(claim: Claim, network: str, report: Report, diagnostics: Diagnostics) -> None:
@@ -26,8 +30,15 @@ def explain_failure(claim: Claim, network: str, report: Report, diagnostics: Dia
         f"a claim about `{network}` does not hold: {claim.text}",
         (claim.span, label),
         notes=notes,
-        help="correct the architecture, or the figure if it is the one that is wrong",
+        help="correct the architecture, or the figure if it is the one that is wrong; "
+        f"`archc explain {_spec(claim)} --claim {claim.line}` breaks it down",
     )
+
+
+def _spec(claim: Claim) -> str:
+    """The claim's file as a command takes it."""
+    name = claim.span.source.name
+    return name if _PLAIN.match(name) else "SPEC"
 
 
 def _difference(claim: Claim, report: Report) -> list[str]:

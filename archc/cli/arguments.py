@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import __version__
 
-FORMATS = ("table", "json", "csv", "markdown", "sarif")
+FORMATS = ("table", "json", "csv", "markdown", "latex", "sarif")
 EMITS = ("model", "dot", "svg", "png", "pdf", "json", "report")
 TRANSFORMS = ("convolutionalize", "fold-batchnorm")
 DEVICES = ("h200", "h100", "a100", "v100", "t4", "rtx4090", "cpu")
@@ -20,6 +20,11 @@ CONVENTIONS = (
     "simplebaseline",
 )  # fmt: skip
 """As `archc.analysis` has them; tests see to it. Written here so that a check need not load it."""
+MEASURED = (
+    "params", "macs", "flops", "depth", "neurons", "receptive_field", "activations", "inference",
+    "training",
+)  # fmt: skip
+"""Figures that networks are plotted by, as `archc.analysis.compare` has them."""
 STAGES = ("text", "syntax", "graph", "analysis", "claims", "recipes", "lints")
 
 
@@ -34,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _check(commands)
     _diff(commands)
+    _compare(commands)
     _build(commands)
     _train(commands)
     _run(commands)
@@ -113,6 +119,46 @@ def _diff(commands: Any) -> None:
     _color(p)
 
 
+def _compare(commands: Any) -> None:
+    p = _command(commands, "compare", "networks side by side, one a row; sweeps; a plot")
+    p.add_argument(
+        "specs", nargs="+", metavar="SPEC", help=".arch files, or FILE:NETWORK; `-`: standard input"
+    )
+    _selection(p)
+    p.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        type=_swept,
+        metavar="NAME=VALUES",
+        help="a row for each value of a parameter or free size: width=32..128:32 (both ends, in "
+        "steps of 32) or unit=Basic,Bottleneck; several make a grid",
+    )
+    p.add_argument("--batch", type=_positive, default=1, metavar="N", help="default: 1")
+    p.add_argument("--optimizer", choices=OPTIMIZERS, default="momentum", help="default: momentum")
+    p.add_argument(
+        "--format",
+        choices=("table", "csv", "markdown", "latex", "json"),
+        default="table",
+        help="default: table",
+    )
+    p.add_argument("--plot", metavar="FILE", help="draw FILE.svg or FILE.png, with the front")
+    p.add_argument("--x", choices=MEASURED, metavar="FIGURE", help=f"one of {', '.join(MEASURED)}")
+    p.add_argument(
+        "--y",
+        type=_listed(MEASURED),
+        metavar="FIGURE,...",
+        help="the same; several are plots below each other (default: what varies)",
+    )
+    _color(p)
+
+
+def _swept(text: str) -> Any:
+    from .sweep import sweep
+
+    return sweep(text)
+
+
 class _Convention(argparse.Action):
     """Collects names; `list` says what they mean and ends."""
 
@@ -144,7 +190,9 @@ def _build(commands: Any) -> None:
 
 def _train(commands: Any) -> None:
     p = _command(commands, "train", "train a network by its recipe (needs archc[torch])")
-    p.add_argument("spec", metavar="SPEC", help="a .arch file with a recipe")
+    p.add_argument(
+        "spec", metavar="SPEC", nargs="?", help="a .arch file with a recipe (--resume knows it)"
+    )
     p.add_argument("--network", metavar="NAME", help="which network, if there are several")
     p.add_argument("--recipe", metavar="NAME", help="which recipe, if there are several")
     p.add_argument(
@@ -163,6 +211,20 @@ def _train(commands: Any) -> None:
     p.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: what is there)")
     p.add_argument(
         "-o", "--out", metavar="DIR", help="folder of the run (default: runs/<network>-<number>)"
+    )
+    p.add_argument(
+        "--resume", metavar="RUN", help="go on with the run in this folder, as if never stopped"
+    )
+    p.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="the same bits every time, as --set deterministic=true (a CPU gives them anyway)",
+    )
+    p.add_argument(
+        "--repeat",
+        type=_positive,
+        metavar="N",
+        help="train with N seeds, each in a folder of its own; mean and spread at the end",
     )
     p.add_argument("--max-nodes", type=_positive, default=1_000_000, help=argparse.SUPPRESS)
     p.add_argument("--max-bytes", type=_positive, default=1_000_000, help=argparse.SUPPRESS)
@@ -227,8 +289,7 @@ def _small(commands: Any) -> None:
     p = _command(commands, "ops", "list the operators, or document one", "words")
     p.add_argument("name", nargs="?", metavar="OPERATOR")
 
-    p = _command(commands, "explain", "explain a diagnostic code", "words")
-    p.add_argument("code", metavar="CODE", help="such as E0401; `all` lists them")
+    _explain(commands)
 
     _command(commands, "schema", "the JSON schema of `check --format json`", "words")
 
@@ -244,6 +305,41 @@ def _small(commands: Any) -> None:
     p.add_argument("spec", metavar="SPEC")
     p.add_argument("--after", choices=STAGES, default="graph", help="default: graph")
     _selection(p)
+    _color(p)
+
+
+def _explain(commands: Any) -> None:
+    p = _command(
+        commands, "explain", "explain a diagnostic code, or the figures of a layer, block or claim"
+    )
+    p.add_argument(
+        "what", metavar="CODE|SPEC", help="such as E0401 (`all` lists them); or a .arch file"
+    )
+    p.add_argument(
+        "label", nargs="?", metavar="LABEL", help="a path as `check` prints it (default: network)"
+    )
+    p.add_argument("--claim", type=_positive, metavar="LINE", help="the `expect` on this line")
+    p.add_argument(
+        "--format", choices=("text", "json"), default="text", help="how to print (default: text)"
+    )
+    _selection(p, "--at-size")
+    group = p.add_argument_group("one output unit, worked out")
+    group.add_argument(
+        "--at",
+        dest="cell",
+        type=_place,
+        metavar="ROW,COL",
+        help="the product and sum of this unit, counted from 0",
+    )
+    group.add_argument(
+        "--channel", type=_count, default=0, metavar="N", help="its channel (default: 0)"
+    )
+    group.add_argument(
+        "--input", metavar="FILE.csv", help="the numbers that come in (default: 1, 2, 3, ...)"
+    )
+    group.add_argument(
+        "--weight", metavar='"1 0 -1; ..."', help="the kernel, rows apart by `;`, planes by `|`"
+    )
     _color(p)
 
 
@@ -273,7 +369,7 @@ def _specs(p: argparse.ArgumentParser) -> None:
     _selection(p)
 
 
-def _selection(p: argparse.ArgumentParser) -> None:
+def _selection(p: argparse.ArgumentParser, sizes: str = "--at") -> None:
     p.add_argument("--network", metavar="NAME", help="only this network of the file")
     p.add_argument(
         "--set",
@@ -284,7 +380,12 @@ def _selection(p: argparse.ArgumentParser) -> None:
         help="a parameter of the network: --set depths=[3,4,23,3]",
     )
     p.add_argument(
-        "--at", type=_sizes, default={}, metavar="H=512,W=512", help="free sizes of the input"
+        sizes,
+        dest="at",
+        type=_sizes,
+        default={},
+        metavar="H=512,W=512",
+        help="free sizes of the input",
     )
     p.add_argument(
         "--max-nodes",
@@ -329,6 +430,14 @@ def _positive(text: str) -> int:
     if not number.isascii() or not number.isdigit() or len(number) > 18 or int(number) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(number)
+
+
+def _count(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
+
+
+def _place(text: str) -> tuple[int, ...]:
+    return tuple(_count(part.strip()) for part in text.split(","))
 
 
 def _sizes(text: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Commands that only print: `ops`, `explain`, `schema`."""
+"""Commands that only print: `ops`, `explain CODE`, `schema`."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def ops(args: argparse.Namespace) -> int:
     return 0
 
 
-def explain(args: argparse.Namespace) -> int:
+def code(given: str) -> int:
     """Print the page of a code, or the list of codes."""
-    code = args.code.upper()
+    code = given.upper()
     if code == "ALL":
         for name, entry in CODES.items():
             print(f"{name}  {entry.severity:<8} {entry.title}")
         return 0
     if code not in CODES:
-        return _unknown("code", args.code, CODES)
+        return _unknown("code", given, CODES)
     page = find_page(code)
     if page is None:
         print(f"{code}: {CODES[code].title}")

@@ -93,6 +93,9 @@ CODES: dict[str, Code] = {
     "E0901": Code("node that cannot be emitted"),
     "E0902": Code("a network that cannot be exported"),
     "E0903": Code("an export that computes something else"),
+    # E10: explanations
+    "E1001": Code("a unit that cannot be worked out"),
+    "E1002": Code("no claim on this line"),
     # W1: lints
     "W100": Code("an allow that silences nothing", "warning"),
     "W101": Code("a border that no window reaches", "warning"),
