@@ -73,6 +73,14 @@ def _people(args: argparse.Namespace, state: Compilation, format: str, ask: Aske
                 from . import costs
 
                 print("\n" + costs.markdown(costs.Costs(network.graph, ask), args.unfold))
+        elif format == "latex":
+            from . import latex
+
+            print(("\n" if i else "") + latex.table(network.report, args.unfold, args.symbolic))
+            if ask is not None:
+                from .costs import Costs
+
+                print("\n" + latex.costs(network.name, Costs(network.graph, ask), args.unfold))
         elif format == "table":
             color, columns = colored(args, sys.stdout), width(sys.stdout)
             text = table(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from ..diagnostics.json import to_dict
 from ..driver import Compilation, Compiled, Options, compile_spec
 from .common import colored, complain, width
 from .diff_text import headline, text
+from .sweep import file_and_network
 
 SCHEMA = "archc-diff-1"
 """Name and version of the JSON; the number grows when something is taken away or changes."""
@@ -65,10 +65,8 @@ def diff(args: argparse.Namespace) -> int:
 def _side(args: argparse.Namespace, named: str, settings: list[tuple[str, str]]) -> Side:
     """Compile one of the two: FILE or FILE:NETWORK. Claims are not looked at: the old ones of a
     file need not hold for what it has become."""
-    path, wanted = named, args.network
-    head, colon, tail = named.rpartition(":")
-    if colon and head and tail.isidentifier() and not os.path.exists(named):
-        path, wanted = head, tail
+    path, wanted = file_and_network(named)
+    wanted = wanted or args.network
     options = Options(wanted, dict(settings), args.at, args.max_nodes, args.max_bytes)
     return Side(path, wanted, compile_spec(path, options, "analysis"))
 

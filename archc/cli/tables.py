@@ -246,29 +246,34 @@ def _plain(style: str, text: str) -> str:
 
 def markdown(report: Report, unfold: bool = False, claims: Sequence[Claim] = ()) -> str:
     """The same table in Markdown."""
-    out = [f"## {_escaped(report.name)}", "", _piped(HEAD)]
-    out.append(_piped(["---:" if right else "---" for right in _RIGHT]))
-    for row in _body(report, _lines(report, unfold)):
-        name = row.texts[0]
+    out = [f"## {escaped(report.name)}", "", piped(HEAD)]
+    out.append(piped(["---:" if right else "---" for right in _RIGHT]))
+    for name, *rest in rows(report, unfold):
         indent = "&nbsp;" * (len(name) - len(name.lstrip(" ")))
-        cells = [indent + _escaped(name.lstrip(" ")), *map(_escaped, row.texts[1:])]
-        out.append(_piped(cells))
-    out += ["", *(f"- {name or 'output'}: {_escaped(text)}" for name, text in figures(report))]
+        cells = [indent + escaped(name.lstrip(" ")), *map(escaped, rest)]
+        out.append(piped(cells))
+    out += ["", *(f"- {name or 'output'}: {escaped(text)}" for name, text in figures(report))]
     if claims:
         out.append("")
     for claim in claims:
-        text = f"- {'✓' if claim.holds else '✗'} {_escaped(claim.text)}"
+        text = f"- {'✓' if claim.holds else '✗'} {escaped(claim.text)}"
         if not claim.holds:
-            text += f" ({_escaped(_verdict(claim))})"
-        out.append(f"{text} ({_escaped(claim.source)})" if claim.source else text)
+            text += f" ({escaped(_verdict(claim))})"
+        out.append(f"{text} ({escaped(claim.source)})" if claim.source else text)
     return "\n".join(out)
 
 
-def _piped(cells: Iterable[str]) -> str:
+def rows(report: Report, unfold: bool = False, symbolic: bool = False) -> list[tuple[str, ...]]:
+    """The cells of the table as text; two spaces before a name for each level."""
+    lines = _lines(report, unfold)
+    return [row.texts for row in _body(report, lines, symbolic=symbolic)]
+
+
+def piped(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown shows as it stands."""
     return "".join("\\" + c if c in "\\`*_[]<>|#~" else c for c in clean(text))
 
