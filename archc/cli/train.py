@@ -16,6 +16,7 @@ from .common import complain, one_network, refuse
 if TYPE_CHECKING:
     from ..recipe import RecipeSpec
     from ..train import TrainError
+    from ..train.recipe import Recipe
 
 USAGE, INTERRUPTED = 2, 130
 REPEAT = "repeat.json"
@@ -33,7 +34,7 @@ def train(args: argparse.Namespace) -> int:
             wrong = "--resume says the folder, so -o cannot" if args.spec else "SPEC is missing"
             print(f"archc train: {wrong}; see archc train --help", file=sys.stderr)
             return USAGE
-        chosen = _choose(args)
+        chosen = choose(args)
         if chosen is None:
             return 1
         require_torch()
@@ -81,7 +82,7 @@ def diagnostic(error: TrainError) -> Diagnostic:
 # ---------------------------------------------------------------------------- what to train
 
 
-def _choose(args: argparse.Namespace) -> tuple[Compilation, Compiled, RecipeSpec] | None:
+def choose(args: argparse.Namespace) -> tuple[Compilation, Compiled, RecipeSpec] | None:
     """The recipe and its network, compiled with the parameters that `--set` gives it."""
     limits = {"max_nodes": args.max_nodes, "max_bytes": args.max_bytes}
     read = compile_spec(args.spec, Options(**limits), stop_after="syntax")
@@ -153,28 +154,20 @@ def _train(
     args: argparse.Namespace, state: Compilation, network: Compiled, spec: RecipeSpec
 ) -> int:
     from ..emit.pytorch import source
-    from ..train.recipe import Recipe
     from ..train.repeat import Job, repeat
     from ..train.rundir import new_run_dir
 
-    program, report = state.program, network.report
-    assert program is not None and report is not None and state.source is not None
-    overrides: dict[str, Any] = {}
-    for key, text in args.overrides.items():
-        overrides[key] = program.setting(text, key)
-        if overrides[key] is POISON:
-            complain(args, state.diagnostics)
-            return 1
-    if args.init is not None:
-        overrides["init"] = args.init
-    if args.deterministic:
-        overrides["deterministic"] = True
+    report = network.report
+    assert report is not None and state.source is not None
+    recipe = recipe_of(args, state, spec)
+    if recipe is None:
+        return 1
     _expected(args, state.source.text)
     here = Path.cwd() if args.spec == "-" else Path(args.spec).resolve().parent
     job = Job(
         name=network.name,
         code=source(network.graph, report, network.doc),
-        recipe=Recipe.read(spec, overrides),
+        recipe=recipe,
         inputs=dict(report.inputs),
         outputs=[(name, name in report.training_outputs) for name, _ in report.outputs],
         device=args.device,
@@ -190,6 +183,27 @@ def _train(
     else:
         job.fit(Path(args.out) if args.out else lambda: new_run_dir(Path("runs"), network.name))
     return 0
+
+
+def recipe_of(args: argparse.Namespace, state: Compilation, spec: RecipeSpec) -> Recipe | None:
+    """The recipe with what the command line says on top; None, and an error, where it cannot be.
+
+    Raises TrainError E0801 or E0802.
+    """
+    from ..train.recipe import Recipe
+
+    assert state.program is not None
+    overrides: dict[str, Any] = {}
+    for key, text in args.overrides.items():
+        overrides[key] = state.program.setting(text, key)
+        if overrides[key] is POISON:
+            complain(args, state.diagnostics)
+            return None
+    if args.init is not None:
+        overrides["init"] = args.init
+    if args.deterministic:
+        overrides["deterministic"] = True
+    return Recipe.read(spec, overrides)
 
 
 def _command(args: argparse.Namespace, network: str, recipe: str) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class Prepared:
     """Some places of the targets may be `metrics.IGNORED`."""
     notes: list[str] = field(default_factory=list)
     """What was done to the data, for the reader of the output."""
+    names: list[str] = field(default_factory=list)
+    """Of the classes, by number; none where the data give none."""
 
 
 def keyed(seed: int, *key: object) -> torch.Generator:
@@ -85,6 +87,7 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
         std=std.reshape(flat),
         ignoring=train.kind == "masks",
         notes=list(dict.fromkeys(notes)),
+        names=list(data.names),
     )
 
 

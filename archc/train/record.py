@@ -50,6 +50,8 @@ class Record:
         decided = asdict(setup) | {
             "device": str(setup.device),
             "data": str(data.where),
+            "kind": ready.test.kind,
+            "classes": ready.names,
             "training": len(ready.train),
             "validation": len(ready.validation) if ready.validation else 0,
             "test": len(ready.test),

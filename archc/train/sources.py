@@ -67,6 +67,8 @@ class Data:
     test: Split
     where: Path
     notes: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """Of the classes, by number; none where the data give none."""
 
 
 def load(source: Choice, spec_dir: Path, *, trusted: bool, span: Span | None = None) -> Data:

@@ -51,8 +51,7 @@ def pictures(
 
 def names_of(classes: int, ready: Prepared) -> list[str]:
     """What the classes are called: their numbers, where the data give no names."""
-    names = getattr(ready, "names", ())
-    return list(names) if len(names) == classes else [str(i) for i in range(classes)]
+    return ready.names if len(ready.names) == classes else [str(i) for i in range(classes)]
 
 
 @contextmanager
