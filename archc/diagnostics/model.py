@@ -63,6 +63,7 @@ class Diagnostics:
         self.items: list[Diagnostic] = []
         self.limit = limit
         self._seen: set[tuple[str, str, int, int]] = set()
+        self._first: dict[tuple[str, int], Span] = {}
 
     def add(self, item: Diagnostic) -> None:
         if item.labels:
@@ -74,6 +75,10 @@ class Diagnostics:
         self.items.append(item)
         if len(self.items) >= self.limit:
             raise TooManyErrors
+
+    def once(self, mistake: tuple[str, int], span: Span) -> bool:
+        """Is this the place at which a mistake that shows at several was met first?"""
+        return self._first.setdefault(mistake, span) == span
 
     def error(
         self,
@@ -116,14 +121,26 @@ def shortened(text: str) -> str:
 def closest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that was probably meant, by edit distance with transpositions, or None."""
     best: str | None = None
-    bound = max(1, len(name) // 3) + 1
+    bound: tuple[float, float] = (max(1, len(name) // 3) + 1, float("-inf"))
     for candidate in sorted(set(candidates)):
-        if abs(len(candidate) - len(name)) >= bound:
+        if abs(len(candidate) - len(name)) > bound[0]:
             continue
         distance = 0.5 if candidate.lower() == name.lower() else _distance(name, candidate)
-        if distance < bound:
-            best, bound = candidate, distance  # type: ignore[assignment]
+        if distance >= max(len(name), len(candidate)):
+            continue  # no letter is the same
+        # Of two as near, the one with more of the name in it: `rrelu` is `relu`, not `prelu`.
+        rank = (distance, -_ends_alike(name, candidate))
+        if rank < bound:
+            best, bound = candidate, rank
     return best
+
+
+def _ends_alike(a: str, b: str) -> int:
+    """How many letters are the same from the start and from the end."""
+    n = min(len(a), len(b))
+    start = next((i for i in range(n) if a[i] != b[i]), n)
+    end = next((i for i in range(n) if a[-1 - i] != b[-1 - i]), n)
+    return start + end
 
 
 def _distance(a: str, b: str) -> int:

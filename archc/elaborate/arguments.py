@@ -9,6 +9,7 @@ from ..dims import is_free
 from ..ops import known, operator
 from ..source import Span
 from ..syntax import tree
+from . import swapped as swaps
 from .values import POISON, Callable, Fail, Tensor, kind_of, show
 
 if TYPE_CHECKING:
@@ -251,10 +252,33 @@ def block_arguments(
             value = self.eval(arg.value)
             if value is POISON:
                 raise Fail
-            given.values[param] = typed(self, value, by_name[param], arg.value.span)
+            given.values[param] = value
         except Fail:
             given.broken = True
+    _convert_all(self, name, given, by_name)
     return given
+
+
+def _convert_all(self: Expressions, name: str, given: Given, params: dict[str, tree.Param]) -> None:
+    """Bring arguments to the types of their parameters; report those that do not fit."""
+
+    def fits(param: str, value: Any) -> bool:
+        kind = params[param].type
+        return kind is None or _convert(value, kind) is not None
+
+    def swapped(one: str, other: str) -> bool:
+        both = one in given.values and other in given.values
+        return both and fits(one, given.values[other]) and fits(other, given.values[one])
+
+    wrong = [param for param, value in given.values.items() if not fits(param, value)]
+    if wrong and swaps.report(self.session, name, given, wrong, swapped):
+        given.broken = True
+        return
+    for param, value in given.values.items():
+        try:
+            given.values[param] = typed(self, value, params[param], given.spans[param])
+        except Fail:
+            given.broken = True
 
 
 def typed(self: Expressions, value: Any, param: tree.Param, span: Span) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..diagnostics import closest
 from ..dims import Size
 from ..source import Span
 from ..syntax import tree
@@ -115,26 +114,10 @@ class Expressions:
         """A value was asked for in vain. `Frame` excuses what was surely meant from being lost."""
 
     def unknown(self, code: str, what: str, name: str, span: Span, known: list[str]) -> None:
-        from ..diagnostics import Edit, Fix
+        """Report a name that means nothing, and what was meant. Raises Fail."""
+        from .misspelt import report
 
-        meant = closest(name, known)
-        if code == "E0201":
-            self.miss(meant)
-        if meant is not None:
-            help = f"did you mean `{meant}`?"
-        elif code == "E0202":
-            help = "`archc ops` lists the operators; blocks of other files come in by `use`"
-        else:
-            consts = [n for n in known if isinstance(self.unit.find(n), tree.Const)]
-            here = list(dict.fromkeys([n for n in known if n in self.env] + consts))[:8]
-            help = f"names here: {', '.join(here)}" if here else "nothing has a name here"
-        self.session.fail(
-            code,
-            f"{what} `{name}`",
-            span,
-            help=help,
-            fixes=[Fix(f"did you mean `{meant}`?", (Edit(span, meant),))] if meant else (),
-        )
+        report(self, code, what, name, span, known)
 
     # ------------------------------------------------------------------ lists
 

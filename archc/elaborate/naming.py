@@ -51,6 +51,8 @@ class Names:
         self.taken: dict[str, Span] = {}
         self.holders: dict[str, Span] = {}
         """Paths that indexed labels are within (`a` of `a[0]`), and where the first of these is."""
+        self.again: list[str] = []
+        """Paths that were taken twice: what is within them is no mistake of its own."""
 
     @property
     def here(self) -> Context:
@@ -79,6 +81,10 @@ class Names:
                     self.holders.setdefault(holder, span)
         if other is None:
             self.taken[path] = span
+        elif any(path.startswith(f"{outer}.") for outer in self.again):
+            other = None
+        else:
+            self.again.append(path)
         return path, other
 
     def count(self, kinds: list[tuple[str, str]]) -> list[str]:

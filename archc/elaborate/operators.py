@@ -8,6 +8,7 @@ from ..diagnostics import Edit, Fix
 from ..ops import REF, OpError, known, names, operator
 from ..source import Span
 from ..syntax import tree
+from . import swapped as swaps
 from .arguments import Given, block_arguments, operator_arguments
 from .naming import snake
 from .values import POISON, Callable, Fail, Shape, Tensor, show
@@ -56,10 +57,30 @@ def _intern(self: Stages, target: Callable, args: dict[str, Any], given: Given, 
         if error.code == "E0312" and weak in target.defaults and not own:
             rest = {k: v for k, v in args.items() if k != weak}
             return _intern(self, target, rest, given, span)
+        wrong = [e.parameter for e in (error, *error.also) if e.parameter in given.spans]
+        if _swapped(self, target, args, given, [w for w in wrong if w is not None]):
+            raise Fail from error
         for each in (error, *error.also):
             at = given.spans.get(each.parameter or "", span)
             self.session.report(each.code, each.message, at, notes=each.notes, help=each.help)
         raise Fail from error
+
+
+def _swapped(
+    self: Stages, target: Callable, args: dict[str, Any], given: Given, wrong: list[str]
+) -> bool:
+    """Were two arguments swapped? That is reported here."""
+
+    def fit(one: str, other: str) -> bool:
+        if one not in args or other not in args or args[one] == args[other]:
+            return False
+        try:
+            operator(target.name).make({**args, one: args[other], other: args[one]})
+        except OpError:
+            return False
+        return True
+
+    return swaps.report(self.session, target.name, given, wrong, fit)
 
 
 def apply(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..diagnostics import Diagnostic
 from ..source import Source
+from .balance import Balance
 from .build import MAX_NESTING
 from .layout import (
     BODIES,
@@ -56,6 +57,7 @@ class Arranger(View):
         self.debts: dict[str, int] = {}
         self.deep = False
         self.indents: dict[int, int] = {}  # line -> blanks before its first token
+        self.balance = Balance(self)
 
     # ------------------------------------------------------------------ the pass
 
@@ -254,8 +256,7 @@ class Arranger(View):
         if wanted < len(self.stack) - 1:
             for opened in self.stack[wanted:]:
                 self.debts[PARTNER[opened.sign]] = self.debts.get(PARTNER[opened.sign], 0) + 1
-            self._unclosed(self.stack[wanted + 1 :], start)
-            self._truncate(wanted + 1, start)
+            self._close_inner(wanted + 1, start)
         top = self.stack[-1]
         if top.sign != PARTNER[sign]:
             self._report(wrong_partner(self.old, top, start, sign))
@@ -274,7 +275,7 @@ class Arranger(View):
         last = len(self.stack) - 1
         top = self.stack[last]
         if top.sign == PARTNER[sign]:
-            return last
+            return self._aligned(token, sign, last)
         same_line = self.source.position(top.start)[0] == self._line(token)
         later = self._closed_later(token, top.sign)
         meant = top.content not in BODIES and same_line and not later
@@ -289,6 +290,22 @@ class Arranger(View):
             if self.stack[place].content in BODIES and sign != "}":
                 break
         return last if meant else None
+
+    def _aligned(self, token: int, sign: str, last: int) -> int:
+        """The place in the stack of what a closing bracket is meant for, the innermost being of its
+        kind: an outer one, if it begins a line as far left as that one's line, the innermost stands
+        further right, and there are not enough closing brackets for all."""
+        column = self.source.position(self.old.starts[token])[1] - 1
+        if not self.first_on_line(token) or self.stack[last].column <= column:
+            return last
+        for place in range(last - 1, -1, -1):
+            opened = self.stack[place]
+            if opened.column < column:
+                break
+            if opened.sign == PARTNER[sign] and opened.column == column:
+                due = sum(each.sign == PARTNER[sign] for each in self.stack)
+                return place if self.balance.lacks(token, sign, due) else last
+        return last
 
     def _closed_later(self, token: int, sign: str) -> bool:
         """Whether an open bracket has its own partner behind a wrong one, in the same statement."""
@@ -355,6 +372,22 @@ class Arranger(View):
 
     def _report(self, diagnostic: Diagnostic) -> None:
         self.layout.reports.append(diagnostic)
+
+    def _close_inner(self, height: int, offset: int) -> None:
+        """A bracket further out is closed: bodies above a height end here, others nowhere."""
+        while len(self.stack) > height:
+            group = self.stack[height:]
+            bodies = [n for n, opened in enumerate(group) if opened.content in BODIES]
+            if not bodies:
+                self._unclosed(group, offset)
+                self._truncate(height, offset)
+            elif bodies[-1] < len(group) - 1:
+                self._close_group(offset)
+            else:
+                if not self.deep:
+                    self._report(unclosed(self.old, group[-1:], offset))
+                before = self.new.ends[-1]
+                self._pop(before, before)
 
     def _unclosed(self, group: list[Open], offset: int) -> None:
         """Brackets that end nowhere; the statement around them is lost."""

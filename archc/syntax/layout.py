@@ -73,7 +73,9 @@ def missing_brace(tokens: Tokens, token: int, header: int) -> Diagnostic:
 def unclosed(tokens: Tokens, group: list[Open], offset: int) -> Diagnostic:
     """Brackets that are open where something begins that cannot stand in them."""
     inner = group[-1]
-    labels = [_at(tokens, inner, "never closed"), _found(tokens, offset, "goes on here")]
+    outer = tokens.source.text[offset : offset + 1] == PARTNER[inner.sign]
+    there = "this one is indented for an outer one" if outer else "goes on here"
+    labels = [_at(tokens, inner, "never closed"), _found(tokens, offset, there)]
     labels += [_at(tokens, opened, "nor this one") for opened in group[-2:-5:-1]]
     help = f"close it with `{PARTNER[inner.sign]}`"
     return Diagnostic("E0102", f"`{inner.sign}` is not closed", tuple(labels), (), help)
