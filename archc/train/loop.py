@@ -220,15 +220,15 @@ class Trainer:
     def _step(self, rows: Tensor, step: int, augment: Augmenter | None, tally: Tally) -> Tensor:
         """One update by the samples `rows`, or this process's share of them.
 
-        Its loss, still on the device: the mean over that share.
+        Its loss, still on the device: of this process's samples, as of a whole batch.
         """
         share = self.rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
-        own = rows[self.ranks.rows(len(rows))]
-        parts = torch.chunk(own, self.recipe.accumulate)
+        parts = torch.chunk(rows, self.recipe.accumulate)
         total: Tensor | None = None
-        for i, part in enumerate(parts):
+        for i, whole in enumerate(parts):
+            part = whole[self.ranks.rows(len(whole))]
             x, y = self.train.batch(part, augment)
             with self._alone(last=i == len(parts) - 1):
                 with self.setup.autocast():
@@ -240,8 +240,7 @@ class Trainer:
                 scaled.backward()  # type: ignore[no-untyped-call]
             with torch.no_grad():
                 tally.add(self.objective.sums(result, y, loss, training=True))
-                loss = loss.detach() * (len(part) / len(own))
-                total = loss if total is None else total + loss
+                total = scaled.detach() if total is None else total + scaled.detach()
         if self.recipe.clip > 0:
             nn.utils.clip_grad_norm_(self.learned, self.recipe.clip)
         self.optimizer.step()

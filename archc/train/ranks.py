@@ -52,13 +52,16 @@ class Ranks:
         return f"cuda:{self.local}" if self.world > 1 and gpu else wanted
 
     def check(self, batch: int, recipe: Recipe) -> None:
-        """Raise TrainError E0802 where a batch leaves a process without a sample."""
-        if batch < self.world:
+        """Raise TrainError E0802 where a part of a batch leaves a process without a sample."""
+        parts = torch.arange(batch).chunk(recipe.accumulate)
+        if min(map(len, parts)) < self.world:
+            in_parts = f" in {len(parts)} parts" if len(parts) > 1 else ""
             raise TrainError(
                 "E0802",
-                f"a batch of {batch} is too small for {self.world} processes",
+                f"a batch of {batch}{in_parts} is too small for {self.world} processes",
                 recipe.place("batch"),
-                help=f"write `batch = {self.world}` or more, or start fewer processes",
+                help=f"write `batch = {self.world * recipe.accumulate}` or more, "
+                "or start fewer processes",
             )
 
     # ------------------------------------------------------------------ on the device
