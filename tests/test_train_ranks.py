@@ -287,7 +287,7 @@ network Tiny {
 recipe quick for Tiny {
   data      = idx("fashion-mnist-mini")
   epochs    = 1
-  batch     = 60
+  batch     = 180
   optimizer = sgd(lr=0.05, momentum=0.9)
   pictures  = false
 }

@@ -24,6 +24,7 @@ from .errors import TrainError
 from .fitting import Prepared, prepare
 from .freezing import Frozen
 from .loop import Feed, Trainer, batches
+from .norms import synchronised
 from .objective import Head, Objective, check_fit, make_heads, make_objective, values_of
 from .progress import Progress
 from .ranks import Ranks, joined
@@ -55,10 +56,10 @@ def fit(
 ) -> Result:
     """Train a module by a recipe, and evaluate it on the test set. See `archc.train.fit`."""
     heads = make_heads(recipe, outputs)
-    shape = _input_shape(inputs)
+    shape = input_shape(inputs)
     _check_settings(recipe)
     with joined() as ranks, ExitStack() as held:
-        with ranks.together(), _placed(recipe, "data"):
+        with ranks.together(), placed(recipe, "data"):
             data = load(recipe.data, spec_dir, trusted=recipe.from_command_line("data"))
             ready = prepare(data, recipe, shape)
         batch, steps = batches(len(ready.train), recipe)
@@ -73,10 +74,12 @@ def fit(
             made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # a resumed run has its weights from its own state
         started = None if resume else start(made, recipe, spec_dir)
+        if ranks.world > 1 and recipe.sync_batchnorm:
+            made = synchronised(made, setup.device)
         frozen = Frozen(made, recipe)
         check_rates(made, recipe)
-        with _placed(recipe, "data"):
-            macs, objective = _probe(made, heads, ready, setup)
+        with placed(recipe, "data"):
+            macs, objective = probe(made, heads, ready, setup)
         limit_threads(setup, macs * batch // ranks.world)
         bar = terminal if terminal is not None else sys.stderr
         progress = Progress(out, bar, recipe.epochs * steps)
@@ -122,7 +125,7 @@ def _folder(
     return opened[0] if opened else Silent(path)
 
 
-def _input_shape(inputs: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+def input_shape(inputs: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
     if len(inputs) != 1:
         raise TrainError(
             "E0806",
@@ -132,7 +135,7 @@ def _input_shape(inputs: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
 
 
 @contextmanager
-def _placed(recipe: Recipe, setting: str) -> Iterator[None]:
+def placed(recipe: Recipe, setting: str) -> Iterator[None]:
     """A failure without a place in the spec gets the setting's."""
     try:
         yield
@@ -141,7 +144,7 @@ def _placed(recipe: Recipe, setting: str) -> Iterator[None]:
         raise
 
 
-def _probe(
+def probe(
     module: nn.Module, heads: Sequence[Head], data: Prepared, setup: Setup
 ) -> tuple[int, Objective]:
     """Run two samples through, to see that outputs and targets fit; leaves no trace.
