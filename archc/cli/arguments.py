@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     _build(commands)
     _train(commands)
     _run(commands)
+    _trained(commands)
     _export(commands)
     _verify(commands)
     _show(commands)
@@ -240,6 +241,37 @@ def _run(commands: Any) -> None:
     _color(p)
 
 
+def _trained(commands: Any) -> None:
+    p = _command(commands, "eval", "measure trained weights on a test set (needs archc[torch])")
+    p.set_defaults(run=_later("eval", "evaluate"))
+    p.add_argument("target", metavar="RUN|SPEC", help="a run's folder, or a spec with a recipe")
+    p.add_argument("--data", metavar="SOURCE", help="other data, as in --data 'npz(\"mine.npz\")'")
+    p.add_argument("-o", "--out", metavar="DIR", help="draw predictions and the like into DIR")
+    _recipe(p, "a setting of the recipe, or a parameter of the network")
+    p = _command(commands, "predict", "what a trained network says of images (archc[torch])")
+    p.add_argument("target", metavar="RUN", help="the folder of a run")
+    p.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG, ... files")
+    p.add_argument("--top", type=_positive, default=3, metavar="N", help="classes (default: 3)")
+    p.add_argument("-o", "--out", default=".", metavar="DIR", help="for masks, ... (default: here)")
+    _recipe(p, "a parameter of the network")
+
+
+def _recipe(p: argparse.ArgumentParser, settable: str) -> None:
+    """What a trained network needs to be told."""
+    p.add_argument(
+        "--weights", metavar="FILE", help="other weights than the run's: safetensors, a torch file"
+    )
+    p.add_argument("--network", metavar="NAME", help="which network, if there are several")
+    p.add_argument("--recipe", metavar="NAME", help="which recipe, if there are several")
+    p.add_argument(
+        "--set", action="append", default=[], type=_pair, metavar="NAME=VALUE", help=settable
+    )
+    p.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: what is there)")
+    p.add_argument("--max-nodes", type=_positive, default=1_000_000, help=argparse.SUPPRESS)
+    p.add_argument("--max-bytes", type=_positive, default=1_000_000, help=argparse.SUPPRESS)
+    _color(p)
+
+
 def _export(commands: Any) -> None:
     p = _command(commands, "export", "write a network for other programs (needs archc[torch])")
     p.add_argument("spec", metavar="SPEC", help="a .arch file; `-` is standard input")
@@ -287,7 +319,9 @@ def _small(commands: Any) -> None:
     p.add_argument("-o", "--out", default=".", metavar="DIR", help="folder (default: this one)")
 
     p = _command(commands, "ops", "list the operators, or document one", "words")
-    p.add_argument("name", nargs="?", metavar="OPERATOR")
+    p.add_argument(
+        "name", nargs="?", metavar="OPERATOR", help="or `recipe`: the settings of `archc train`"
+    )
 
     _explain(commands)
 
@@ -331,9 +365,7 @@ def _explain(commands: Any) -> None:
         metavar="ROW,COL",
         help="the product and sum of this unit, counted from 0",
     )
-    group.add_argument(
-        "--channel", type=_count, default=0, metavar="N", help="its channel (default: 0)"
-    )
+    group.add_argument("--channel", type=_count, metavar="N", help="its channel (default: 0)")
     group.add_argument(
         "--input", metavar="FILE.csv", help="the numbers that come in (default: 1, 2, 3, ...)"
     )
@@ -433,11 +465,16 @@ def _positive(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    return 0 if text == "0" else _positive(text)
+    try:
+        return 0 if text.strip() == "0" else _positive(text.strip())
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0") from None
 
 
 def _place(text: str) -> tuple[int, ...]:
-    return tuple(_count(part.strip()) for part in text.split(","))
+    if "=" in text:
+        raise argparse.ArgumentTypeError("a unit is ROW,COL; free sizes are --at-size here")
+    return tuple(_count(part) for part in text.split(","))
 
 
 def _sizes(text: str) -> dict[str, int]:

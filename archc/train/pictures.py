@@ -219,28 +219,29 @@ def palette(classes: int) -> Tensor:
     return torch.tensor(made[:classes], dtype=torch.float32)
 
 
-def keypoints(title: str, images: Tensor, true: Tensor, said: Tensor) -> bytes:
+def keypoints(title: str, images: Tensor, true: Tensor | None, said: Tensor) -> bytes:
     """Images with true keypoints as circles and predicted ones as crosses, a colour for each.
 
-    `images`: [n, C, H, W] in 0..1. `true`: [n, K, 3], x, y in pixels and visible or not. `said`:
-    [n, K, 2].
+    `images`: [n, C, H, W] in 0..1. `true`: [n, K, 3], x, y in pixels and visible or not; None: only
+    predictions. `said`: [n, K, 2].
     """
     from matplotlib.lines import Line2D
 
     columns = min(len(images), 6)
     rows = ceil(len(images) / columns)
-    made = figure(title, 1.9 * columns, 1.9 * rows + 0.7)
+    side = 1.9 if columns > 1 else 4.0
+    made = figure(title, side * columns, side * rows + 0.7)
     grid = made.subplots(rows, columns, squeeze=False).flatten()
-    colours = palette(true.shape[1] + 1)[1:]
-    for i, axes in enumerate(grid):
+    colours = palette(said.shape[1] + 1)[1:]
+    for axes in grid[len(images) :]:
         axes.set_axis_off()
-        if i >= len(images):
-            continue
+    for i, axes in enumerate(grid[: len(images)]):
         show(axes, images[i], vmin=0, vmax=1)
-        seen = true[i, :, 2] > 0
+        seen = true[i, :, 2] > 0 if true is not None else torch.ones(said.shape[1]).bool()
         ink = colours[seen].numpy()
-        x, y = true[i, seen, 0], true[i, seen, 1]
-        axes.scatter(x, y, s=46, facecolors="none", edgecolors=ink, linewidths=1.5)
+        if true is not None:
+            x, y = true[i, seen, 0], true[i, seen, 1]
+            axes.scatter(x, y, s=46, facecolors="none", edgecolors=ink, linewidths=1.5)
         axes.scatter(said[i, seen, 0], said[i, seen, 1], s=26, c=ink, marker="x", linewidths=1.5)
         high, wide = images.shape[2:]
         axes.set_xlim(-0.5, wide - 0.5)
@@ -248,6 +249,7 @@ def keypoints(title: str, images: Tensor, true: Tensor, said: Tensor) -> bytes:
     handles = [
         Line2D([], [], color="0.3", linestyle="none", marker=mark, fillstyle="none", label=word)
         for mark, word in (("o", "true"), ("x", "predicted"))
+        if true is not None or word == "predicted"
     ]
     made.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return png(made)

@@ -1,0 +1,132 @@
+"""Weights measured on the test set of a recipe, without training."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .device import choose, limit_threads, memory_advice, numerics
+from .fitting import Prepared, prepare
+from .freezing import Frozen
+from .loop import Trainer
+from .metrics import Measured, words
+from .objective import make_heads
+from .progress import Progress, duration
+from .recipe import Recipe
+from .rundir import unwritable, write_atomic
+from .sources import load
+from .training import input_shape, placed, probe
+from .watching import names_of, pictures
+from .weights import file_of, load_all
+
+MOST_LISTED = 50
+"""Classes that get a line each."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What weights reach on a test set."""
+
+    test: Measured
+    samples: int
+    lines: tuple[str, ...]
+    """For the reader: what was reached, then the figures of each class."""
+
+
+def evaluate(
+    make: Callable[[], nn.Module],
+    recipe: Recipe,
+    *,
+    inputs: Mapping[str, tuple[int, ...]],
+    outputs: Sequence[tuple[str | None, bool]],
+    weights: Path,
+    device: str | None,
+    spec_dir: Path,
+    folder: Path | None,
+) -> Evaluated:
+    """Measure the weights of a file (or a run's folder) on the recipe's test data.
+
+    Data are prepared as in training: the normalisation is that of the recipe's training images.
+    `folder`: where pictures go; None: there are none. Arguments and errors else as in `fit`.
+    """
+    heads = make_heads(recipe, outputs)
+    shape = input_shape(inputs)
+    with placed(recipe, "data"):
+        data = load(recipe.data, spec_dir, trusted=recipe.from_command_line("data"))
+        ready = prepare(data, recipe, shape)
+    setup = choose(recipe, device, len(shape), steps=0)
+    with numerics(setup), memory_advice(recipe.batch):
+        module = make()
+        path = file_of(weights)
+        load_all(path, module)
+        module = module.to(setup.device)
+        if setup.channels_last:
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with placed(recipe, "data"):
+            macs, objective = probe(module, heads, ready, setup)
+        limit_threads(setup, macs * recipe.batch)
+        plain = recipe.model_copy(update={"freeze": [], "ema": 0.0, "layer_lr": []})
+        trainer = Trainer(
+            module,
+            plain,
+            ready,
+            objective,
+            Frozen(module, plain),
+            setup,
+            Progress(io.StringIO(), None, 1),
+            lambda: False,
+        )
+        started = time.perf_counter()
+        test = trainer.measure(trainer.test)
+        seconds = time.perf_counter() - started
+        name = recipe.network or type(module).__name__
+        others = [
+            words(key, value)
+            for key, value in test.figures.items()
+            if key != objective.metric and value is not None and not key.startswith("iou_")
+        ]
+        lines = [
+            f"{name} with {path}: {objective.words(test)} on {len(ready.test):,} test samples, "
+            f"{', '.join([*others, f'loss {test.loss:.4f}'])}",
+            f"  data from {data.where}, in {duration(seconds)} on {setup.title}",
+            *(f"  {note}" for note in ready.notes),
+        ]
+        if folder is not None:
+            _draw(trainer, ready, test, f"{name}, {path.parent.name}", folder)
+    return Evaluated(test, len(ready.test), (*lines, *_by_class(test, ready)))
+
+
+def _by_class(test: Measured, ready: Prepared) -> list[str]:
+    """A table: how many there are of each class, how many of them were found, and were right."""
+    table = test.confusion
+    if table is None or len(table) > MOST_LISTED:
+        return []
+    names = names_of(len(table), ready)
+    wide = max(len("class"), *map(len, names))
+    dense = ready.test.kind == "masks"
+    unit, last = ("places", "IoU") if dense else ("samples", "precision")
+    lines = [f"  {'class':{wide}}  {unit:>12}  {'recall':>7}  {last:>9}"]
+    for i, name in enumerate(names):
+        right, true = table[i][i], sum(table[i])
+        said = sum(row[i] for row in table)
+        whole = true + said - right if dense else said
+        recall = f"{right / true:.1%}" if true else "-"
+        other = f"{right / whole:.1%}" if whole else "-"
+        lines.append(f"  {name:{wide}}  {true:12,}  {recall:>7}  {other:>9}")
+    return lines
+
+
+def _draw(trainer: Trainer, ready: Prepared, test: Measured, heading: str, folder: Path) -> None:
+    """The pictures of a run's end, in a folder. Raises TrainError E0708."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    for name, picture in pictures(trainer, ready, test, heading):
+        write_atomic(folder / name, picture)

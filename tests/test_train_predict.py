@@ -1,0 +1,263 @@
+"""`archc eval` and `archc predict`: trained weights on test sets and on images of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from archc import cli
+from archc.train import TrainError
+from archc.train.choices import ByTask
+from archc.train.device import Setup
+from archc.train.predict import Trained, predict, trained
+
+torch.set_num_threads(1)
+
+SPEC = """
+network Small(width: int = 4) {
+  input image[1, 12, 12]
+  output logits = image -> conv(width, 3) -> relu -> pool(2) -> flatten -> linear(3)
+}
+recipe r for Small {
+  data = npz("d.npz")  epochs = 2  batch = 16  optimizer = sgd(lr=0.1)  pictures = false
+}
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run on 10x10 images, which reach the input by padding."""
+    monkeypatch.chdir(tmp_path)
+    Path("small.arch").write_text(SPEC)
+    draw = np.random.default_rng(0)
+    arrays = {}
+    for part, count in (("train", 64), ("test", 24)):
+        arrays[f"x_{part}"] = draw.integers(0, 256, (count, 10, 10), dtype=np.uint8)
+        arrays[f"y_{part}"] = np.arange(count) % 3
+    np.savez("d.npz", **arrays)
+    assert (
+        cli.main(["train", "small.arch", "--set", "width=5", "--device", "cpu", "-o", "run"]) == 0
+    )
+    return Path("run")
+
+
+def test_eval_repeats_what_the_run_reached(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reached = json.loads((run / "result.json").read_text())["test"]
+    capsys.readouterr()
+    assert cli.main(["eval", str(run), "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        f"Small with run/best.safetensors: accuracy {reached['accuracy']:.1%} on 24 test samples, "
+        f"loss {reached['loss']:.4f}"
+    )
+    assert [line.split()[:2] for line in lines[-4:]] == [
+        ["class", "samples"], ["0", "8"], ["1", "8"], ["2", "8"],
+    ]  # fmt: skip
+    recall = [float(line.split()[2].rstrip("%")) for line in lines[-3:]]
+    assert sum(recall) / 3 == pytest.approx(100 * reached["accuracy"], abs=0.06)
+
+
+def test_eval_outlives_its_spec(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A changed spec is not the run's; the copy in the folder is."""
+    capsys.readouterr()
+    assert cli.main(["eval", str(run)]) == 0
+    before = capsys.readouterr().out.splitlines()[0]
+    Path("small.arch").write_text("network Other { input x[3]  output x -> linear(1) }\n")
+    assert cli.main(["eval", str(run)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == before
+
+
+def test_eval_of_other_data_and_weights(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with np.load("d.npz") as old:
+        arrays = dict(old)
+    arrays["x_test"], arrays["y_test"] = arrays["x_train"], arrays["y_train"]
+    np.savez("other.npz", **arrays)
+    weights = ["--weights", "run/last.safetensors", "--set", "width=5"]
+    capsys.readouterr()
+    data = ["--data", 'npz("other.npz")', "-o", "seen"]
+    assert cli.main(["eval", "small.arch", *weights, *data]) == 0
+    assert "with run/last.safetensors: accuracy" in (said := capsys.readouterr().out)
+    assert "on 64 test samples" in said
+    assert {path.name for path in Path("seen").iterdir()} == {
+        "kernels.png", "confusion.png", "predictions.png",
+    }  # fmt: skip
+
+
+def test_eval_refuses(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(code: str, *args: str) -> str:
+        capsys.readouterr()
+        assert cli.main(["eval", *args]) == 1
+        said = capsys.readouterr().err
+        assert f"error[{code}]" in said
+        return said
+
+    refused("E0808", "small.arch")
+    refused("E0808", ".")
+    assert "of another network" in refused("E0808", str(run), "--set", "width=6")
+    refused("E0804", str(run), "--data", 'npz("absent.npz")')
+    refused("E0803", str(run), "--recipe", "q")
+
+
+# --------------------------------------------------------------------------- predict
+
+
+def pixels(path: str, x: np.ndarray) -> str:
+    Image.fromarray(x).save(path)
+    return path
+
+
+def test_predict_does_to_images_what_training_did(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with np.load("d.npz") as data:
+        image = data["x_test"][0]
+    decided = json.loads((run / "settings.json").read_text())["decided"]
+    state = load_file(run / "best.safetensors")
+    x = torch.zeros(1, 1, 12, 12)
+    x[0, 0, 1:11, 1:11] = torch.from_numpy(image.astype(np.float32)) / 255
+    x = (x - decided["mean"][0]) / decided["std"][0]
+    net = nn.Sequential(
+        nn.Conv2d(1, 5, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(125, 3)
+    )
+    ours = {"0": "conv1", "4": "linear1"}
+    net.load_state_dict({n: state[f"{ours[n[0]]}.{n[2:]}"] for n in net.state_dict()})
+    with torch.no_grad():
+        likely = net(x).softmax(1)[0]
+    order = likely.argsort(descending=True).tolist()
+    wanted = ", ".join(f"{i} {likely[i]:.1%}" for i in order[:2])
+    capsys.readouterr()
+    assert cli.main(["predict", str(run), pixels("a.png", image), "--top", "2"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"a.png: {wanted}",
+        "  10×10 reach the 12×12 input by zero padding",
+    ]
+
+
+def test_predict_scales_what_is_larger(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    colour = np.zeros((40, 30, 3), np.uint8)
+    assert cli.main(["predict", str(run), pixels("b.png", colour)]) == 0
+    said = capsys.readouterr().out
+    assert "scaled from 40×30 to the 12×12 input" in said
+    assert "made grey" in said
+
+
+def test_predict_refuses_every_bad_image_at_once(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = pixels("a.png", np.zeros((10, 10), np.uint8))
+    capsys.readouterr()
+    assert cli.main(["predict", str(run), "small.arch", good, "absent.png"]) == 1
+    said = capsys.readouterr()
+    assert said.err.count("error[E0805]") == 2
+    assert said.out == ""
+    assert cli.main(["predict", "small.arch", good]) == 1
+    assert "not the folder of a run" in capsys.readouterr().err
+    settings = json.loads((run / "settings.json").read_text())
+    del settings["decided"]["mean"]
+    (run / "settings.json").write_text(json.dumps(settings))
+    assert cli.main(["predict", str(run), good]) == 1
+    assert "does not say how its images were prepared" in capsys.readouterr().err
+
+
+SETUP = Setup(torch.device("cpu"), False, False, False, False, False, False)
+
+
+class Says(nn.Module):
+    """Gives what it was made of."""
+
+    def __init__(self, out: Tensor) -> None:
+        super().__init__()
+        self.out = out
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out
+
+
+def net_of(out: Tensor, kind: str, names: tuple[str, ...] = (), side: int = 8) -> Trained:
+    zero, one = torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
+    return Trained(Says(out), SETUP, (1, side, side), zero, one, kind, ByTask(), names)
+
+
+def test_a_mask_has_the_image_s_size_and_class_numbers(tmp_path: Path) -> None:
+    scores = torch.zeros(1, 3, 8, 8)
+    scores[:, 0, :, :4] = scores[:, 2, :, 4:] = 5.0  # the right half is of class 2
+    net = net_of(scores, "masks", ("ground", "disc", "square"))
+    path = Path(pixels(str(tmp_path / "a.png"), np.full((6, 6), 128, np.uint8)))
+    lines = predict(net, [path], tmp_path / "out", 3)
+    assert lines[0] == "a.png: square 50.0%, ground 50.0%"
+    with Image.open(tmp_path / "out" / "a-mask.png") as mask:
+        assert mask.mode == "P"
+        assert np.array_equal(np.array(mask), np.repeat([[0, 0, 0, 2, 2, 2]], 6, 0))
+    with Image.open(tmp_path / "out" / "a-over.png") as over:
+        assert over.size == (6, 6)
+    wide = Path(pixels(str(tmp_path / "b.png"), np.full((16, 32), 128, np.uint8)))
+    predict(net, [wide], tmp_path, 3)
+    with Image.open(tmp_path / "b-mask.png") as mask:
+        assert (np.array(mask)[:, :15] == 0).all()
+        assert (np.array(mask)[:, 17:] == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "place"),
+    [((8, 8), (4.5, 2.5)), ((6, 6), (3.5, 1.5)), ((32, 16), (9.5, 11.5))],
+)
+def test_keypoints_are_in_pixels_of_the_image(
+    size: tuple[int, int], place: tuple[float, float], tmp_path: Path
+) -> None:
+    maps = torch.zeros(1, 1, 4, 4)
+    maps[0, 0, 1, 2] = 0.75  # pixels 2 and 3 down, 4 and 5 across, of 8
+    path = Path(pixels(str(tmp_path / "a.png"), np.zeros(size, np.uint8)))
+    lines = predict(net_of(maps, "keypoints"), [path], tmp_path, 3)
+    assert lines[0] == f"a.png: 0 ({place[0]}, {place[1]}) 0.75"
+    assert (tmp_path / "a-keypoints.png").exists()
+
+
+def test_values_are_printed_or_drawn(tmp_path: Path) -> None:
+    path = Path(pixels(str(tmp_path / "a.png"), np.zeros((8, 8), np.uint8)))
+    assert predict(net_of(torch.tensor([[0.5, 2]]), "values"), [path], tmp_path, 3) == [
+        "a.png: 0.5, 2"
+    ]
+    many = predict(net_of(torch.zeros(1, 20), "values"), [path], tmp_path, 3)[0]
+    assert many.endswith(", ... (20 numbers)")
+    lines = predict(net_of(torch.full((1, 1, 8, 8), 0.5), "values"), [path], tmp_path, 3)
+    assert lines[1] == f"  wrote {tmp_path / 'a-output.png'}"
+    with Image.open(tmp_path / "a-output.png") as image:
+        assert image.getpixel((0, 0)) == 128
+
+
+def test_a_network_without_an_image_has_none_to_take() -> None:
+    with pytest.raises(TrainError, match="does not take one image"):
+        trained(nn.Identity(), SETUP, (10,), ByTask(), {})
+
+
+def test_nowhere_to_write(tmp_path: Path) -> None:
+    path = Path(pixels(str(tmp_path / "a.png"), np.zeros((8, 8), np.uint8)))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainError) as caught:
+        predict(net_of(torch.zeros(1, 2, 8, 8), "masks"), [path], tmp_path / "file" / "x", 3)
+    assert caught.value.code == "E0708"
+
+
+def test_names_of_classes_are_said(tmp_path: Path) -> None:
+    path = Path(pixels(str(tmp_path / "a.png"), np.zeros((8, 8), np.uint8)))
+    net = net_of(torch.tensor([[0.0, 9.0]]), "classes", ("cat", "dog"))
+    assert predict(net, [path], tmp_path, 1) == ["a.png: dog 100.0%"]
+
+
+def test_weights_of_a_torch_file(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"state_dict": load_file(run / "best.safetensors")}, "w.pt")
+    save_file(load_file(run / "best.safetensors"), "w.safetensors")
+    said = []
+    for name in ("w.pt", "w.safetensors"):
+        capsys.readouterr()
+        assert cli.main(["eval", str(run), "--weights", name]) == 0
+        said.append(capsys.readouterr().out.splitlines()[0].replace(name, "w"))
+    assert said[0] == said[1]
