@@ -108,6 +108,7 @@ class _Changes:
         self.same = same
         self.numbers = numbers
         self.back = {y: x for x, y in pairs.items()}
+        self._owner = _owners(self.a), _owners(self.b)
 
     def found(self) -> Iterator[Change]:
         gone = [x for x in self.a if x.index not in self.pairs and not silent(x)]
@@ -148,7 +149,7 @@ class _Changes:
             yield Detail("runs", words[x.row.training], words[y.row.training])
         if self._rewired(x, y):
             yield Detail("inputs", _listed(x.row.inputs), _listed(y.row.inputs))
-        if x.row.module is not None or y.row.module is not None:
+        if x.weighty or y.weighty:
             yield from self._shares(x, y)
 
     def _as_good(self, x: Layer, y: Layer) -> bool:
@@ -160,12 +161,12 @@ class _Changes:
 
     def _shares(self, x: Layer, y: Layer) -> Iterator[Detail]:
         """Does it share its weights with another layer than before?"""
-        owner = next((layer for layer in self.a if layer.path == x.module), None)
-        match = None if owner is None else self.pairs.get(owner.index)
-        if match is not None and self.b[match].path == y.module:
-            return
-        before, after = (clean(t.row.module or "its own") for t in (x, y))
-        if before != after:
+        ours, theirs = self._owner[0][x.module], self._owner[1][y.module]
+        before = "its own" if ours is x else clean(ours.path)
+        after = "its own" if theirs is y else clean(theirs.path)
+        known = self.pairs.get(ours.index)
+        others = ours is not x and known is not None and known != theirs.index
+        if (ours is x) != (theirs is y) or others:
             yield Detail("weights", before, after)
 
     # ------------------------------------------------------------------ what feeds a layer
@@ -195,6 +196,14 @@ class _Changes:
 
     def _kept_of_b(self, source: Source) -> set[Source]:
         return _kept(source, self.b, self.back)
+
+
+def _owners(layers: list[Layer]) -> dict[str, Layer]:
+    """The first layer that uses each module: its weights count there."""
+    found: dict[str, Layer] = {}
+    for layer in layers:
+        found.setdefault(layer.module, layer)
+    return found
 
 
 def _kept(source: Source, layers: list[Layer], matched: Mapping[int, int]) -> set[Source]:

@@ -29,7 +29,7 @@ _NAME = 10.0
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A branch or a layer (`layer` >= 0) in the tree of paths.
+    """A branch or a layer in the tree of paths; `layers` are its uses, several of a shared module.
 
     `text` is equal for those with the same layers in them, `form` for those with the same layers
     and shapes. `kinds` counts the layers in it by how they are written.
@@ -37,7 +37,7 @@ class Item:
 
     name: str
     strong: bool
-    layer: int = -1
+    layers: list[int] = field(default_factory=list)
     children: dict[str, Item] = field(default_factory=dict)
     text: int = -1
     form: int = -1
@@ -62,7 +62,7 @@ def tree(flat: Flat, numbers: Numbers) -> Item:
         at = root
         for name, strong in zip(layer.names, layer.strong, strict=True):
             at = at.children.setdefault(name, Item(name, strong))
-        at.layer = layer.index
+        at.layers.append(layer.index)
     items = [root]
     for item in items:
         items += item.children.values()
@@ -79,13 +79,13 @@ def _sign(item: Item, layers: Sequence[Layer], numbers: Numbers) -> None:
         forms.append(child.form)
         item.kinds.update(child.kinds)
         item.weighty = item.weighty or child.weighty
-    if item.layer >= 0:
-        layer = layers[item.layer]
+    for n in item.layers:
+        layer = layers[n]
         texts.append(layer.text)
         forms.append(layer.form)
         item.kinds[layer.text] += 1
         item.weighty = item.weighty or layer.weighty
-    single = item.layer >= 0 and not item.children
+    single = len(texts) == 1 and not item.children
     item.text = texts[0] if single else numbers.of(("texts", tuple(texts)))
     item.form = forms[0] if single else numbers.of(("forms", tuple(forms)))
 
@@ -106,8 +106,8 @@ class _Alignment:
         while todo:
             ours, theirs = todo.pop()
             for x, y in self._matched(ours, theirs):
-                if x.layer >= 0 and y.layer >= 0:
-                    self._pair(x.layer, y.layer)
+                for m, n in zip(x.layers, y.layers, strict=False):
+                    self._pair(m, n)
                 if x.children and y.children:
                     todo.append((list(x.children.values()), list(y.children.values())))
 
@@ -172,7 +172,7 @@ class _Alignment:
         if x.text == y.text:
             return 3.0
         if not x.children:
-            return 1.0 if self.a[x.layer].op.op == self.b[y.layer].op.op else 0.0
+            return 1.0 if self.a[x.layers[0]].op.op == self.b[y.layers[0]].op.op else 0.0
         found = self._alike.get((x.text, y.text))
         if found is None:
             shared = sum((x.kinds & y.kinds).values())
@@ -184,11 +184,15 @@ class _Alignment:
 
     def by_path(self) -> None:
         """Layers under the same path that stand at another place."""
-        waiting = {self.b[n].path: n for n in self._rest_of_b() if all(self.b[n].strong)}
+        waiting: dict[tuple[str, str], list[int]] = {}
+        for n in reversed(self._rest_of_b()):
+            layer = self.b[n]
+            if layer.strong[-1]:
+                waiting.setdefault((layer.path, layer.op.op), []).append(n)
         for n in self._rest_of_a():
-            other = waiting.get(self.a[n].path)
-            if other is not None and self.a[n].op.op == self.b[other].op.op:
-                self._pair(n, other)
+            others = waiting.get((self.a[n].path, self.a[n].op.op))
+            if others:
+                self._pair(n, others.pop())
 
     def by_content(self) -> None:
         """Layers that do the same to the same shapes: those with weights in the longest common
