@@ -14,16 +14,32 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def ops(args: argparse.Namespace) -> int:
-    """List the operators, or document one."""
+    """List the operators, or document one; or the settings of recipes."""
     from ..ops import names
     from ..ops.describe import document, listing
 
     if args.name is None:
         print(listing())
         return 0
+    if args.name.partition(".")[0] == "recipe":
+        return _recipe(args.name)
     if args.name not in names():
         return _unknown("operator", args.name, names())
     print(document(args.name))
+    return 0
+
+
+def _recipe(name: str) -> int:
+    """Print what a recipe may say."""
+    from ..train.describe import near, page
+
+    text = page(name)
+    if text is None:
+        meant = near(name)
+        hint = f"; did you mean {meant}?" if meant else ""
+        print(f"archc: a recipe has no setting {name.partition('.')[2]!r}{hint}", file=sys.stderr)
+        return 1
+    print(text)
     return 0
 
 

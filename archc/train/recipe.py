@@ -62,6 +62,7 @@ class Recipe(BaseModel):
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Parts that a batch is computed in, one after the other: less memory, the same update."""
     optimizer: Optimizer = AdamW()
+    """How weights follow their gradients."""
     schedule: Schedule = Constant()
     """The learning rate over the run, as a share of the optimizer's `lr`."""
     no_decay: bool = False
@@ -77,6 +78,7 @@ class Recipe(BaseModel):
     augment: list[Augmentation] = []
     """Drawn per sample and epoch, applied to training batches in this order."""
     normalize: Normalization = FromData()
+    """How the numbers of images are brought to a common range."""
     validation: Fraction = 0.1
     """Share of the training data held out to choose the best epoch by; 0 trains on all of them."""
     patience: Annotated[int, Field(ge=0)] = 0
@@ -105,6 +107,8 @@ class Recipe(BaseModel):
     """When the state to resume from is written, besides the end of each epoch."""
     pictures: bool = True
     """At the end, kernels of the first layer, the confusion matrix and predictions as pictures."""
+    tensorboard: bool = False
+    """Curves and pictures for TensorBoard too, in the folder `tensorboard` of the run."""
 
     _places: dict[str, Span] = PrivateAttr(default_factory=dict)
     _overridden: frozenset[str] = PrivateAttr(default=frozenset())
