@@ -222,6 +222,11 @@ def _train(commands: Any) -> None:
         help="the same bits every time, as --set deterministic=true (a CPU gives them anyway)",
     )
     p.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="curves and pictures for TensorBoard too (needs archc[tensorboard])",
+    )
+    p.add_argument(
         "--repeat",
         type=_positive,
         metavar="N",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..analysis.explain import Cell, Explained, Explainer, UnknownLabel
     from ..analysis.explain.numbers import Number, Tensor
     from ..driver import Compilation
+    from ..elaborate import Claim
     from ..graph import Shape
     from ..source import Source
 
@@ -26,12 +27,15 @@ _ROUGH = re.compile(r"~=\s*([\d_.]+(?:[eE][+-]?\d+)?[KMGT]?)\s*\Z", re.ASCII)
 def explain(args: argparse.Namespace) -> int:
     """Explain a code, or a part of a spec."""
     if not _is_spec(args):
+        if args.format == "json":
+            return _usage("--format json is for specs; pages of codes are text")
         from .words import code
 
         return code(args.what)
-    for option, value in (("--input", args.input), ("--weight", args.weight)):
+    given = (("--input", args.input), ("--weight", args.weight), ("--channel", args.channel))
+    for option, value in given:
         if value is not None and args.cell is None:
-            return _usage(f"{option} is for the worked cell of --at")
+            return _usage(f"{option} is for the unit of --at")
     if args.claim is not None and (args.label is not None or args.cell is not None):
         return _usage("--claim explains a line, so it goes without LABEL and --at")
     state = compiled(args, args.what)
@@ -47,7 +51,8 @@ def explain(args: argparse.Namespace) -> int:
 
 def _is_spec(args: argparse.Namespace) -> bool:
     """Is the first argument a spec? Otherwise it is the code of a diagnostic."""
-    if args.label is not None or args.claim is not None or args.cell is not None:
+    asked = (args.label, args.claim, args.cell, args.channel, args.input, args.weight, args.network)
+    if any(value is not None for value in asked) or args.set or args.at:
         return True
     what: str = args.what
     return what == "-" or what.endswith(".arch") or "/" in what or Path(what).is_file()
@@ -193,7 +198,7 @@ def _claim(args: argparse.Namespace, state: Compilation) -> int:
 
     found = []
     for network in state.networks:
-        claims = [c for c in network.claims if c.line == args.claim and c.holds is not None]
+        claims = [c for c in network.claims if _stands_on(c, args.claim, state)]
         explainer = None
         for claim in claims:
             assert network.report is not None  # all stages were run
@@ -208,17 +213,22 @@ def _claim(args: argparse.Namespace, state: Compilation) -> int:
         else:
             help = "claims are about the network as written: leave out --set and --at-size"
         return refuse(args, "E1002", f"no claim on line {args.claim} of `{state.path}`", help)
+    if args.format == "json":
+        from .explain_json import documents
+
+        print(documents(found))
+        return 0
+    from .explain_claim import text
+
     for i, made in enumerate(found):
-        if args.format == "json":
-            from .explain_json import document
-
-            print(document(made))
-        else:
-            from .explain_claim import text
-
-            body = text(made, _line(state), colored(args, sys.stdout), width(sys.stdout))
-            print(body if i == 0 else "\n" + body)
+        body = text(made, _line(state), colored(args, sys.stdout), width(sys.stdout))
+        print(body if i == 0 else "\n" + body)
     return 0
+
+
+def _stands_on(claim: Claim, line: int, state: Compilation) -> bool:
+    """Is it on this line of the spec itself, and was it evaluated?"""
+    return claim.line == line and claim.span.source is state.source and claim.holds is not None
 
 
 def _tolerance(claim: str) -> float | None:

@@ -20,7 +20,9 @@ def text(made: ClaimExplained, line: Line, color: bool = False, width: int = 100
     if made.source:
         rows.append(f"source  {clean(made.source)}")
     rows += ["", _verdict(made)]
-    rows += [f"{reason.text}: {reason.sum}" for reason in made.reasons]
+    rows += [f"{reason.text}: {shortened(reason.sum, width)}" for reason in made.reasons]
+    if made.unexplained:
+        rows.append("neither a layer or block, nor a kind of them or of weights makes it up alone")
     for measured in made.measures:
         rows += ["", *_measured(measured, line, paint, color, width)]
     return "\n".join(row.rstrip() for row in rows)

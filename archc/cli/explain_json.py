@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -24,9 +25,21 @@ _KINDS = {
 
 def document(made: object) -> str:
     """An explanation with its format's name and its kind; sums are {text, value, about}."""
-    kind = _KINDS[type(made).__name__]
-    head = {"archc": __version__, "schema": SCHEMA, "kind": kind}
-    return json.dumps({**head, **plain(made)}, indent=2, ensure_ascii=False)
+    return _text(_entry(made))
+
+
+def documents(made: Sequence[object]) -> str:
+    """One document, or a list of several."""
+    return document(made[0]) if len(made) == 1 else _text([_entry(one) for one in made])
+
+
+def _entry(made: object) -> dict[str, Any]:
+    head = {"archc": __version__, "schema": SCHEMA, "kind": _KINDS[type(made).__name__]}
+    return {**head, **plain(made)}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def plain(value: Any) -> Any:

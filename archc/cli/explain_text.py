@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from ..analysis.cells import clean, commas, ratio, receptive, short, size
 from ..analysis.explain.model import (
     BlockExplained,
+    End,
     Explained,
     InputExplained,
     LayerExplained,
@@ -20,6 +21,7 @@ from ..analysis.receptive import AxisField
 
 DIM, BOLD = "2", "1"
 MOST_PARTS = 60
+MOST_WRITTEN = 90
 MOST_STEPS = 40
 
 Line = Callable[[str, int], str]
@@ -86,16 +88,21 @@ def head(
 ) -> list[str]:
     title = clean(path) if path != network else clean(network)
     where = f"{clean(place.file)}:{place.line}"
-    first = paint(BOLD, title) + f"  {clean(written)}"
+    words = clean(written)
+    words = words if len(words) <= MOST_WRITTEN else words[: MOST_WRITTEN - 1] + "…"
+    first = paint(BOLD, title) + f"  {words}"
     if path != network:
         first += paint(DIM, f"  in {clean(network)}")
     source = clean(line(place.file, place.line))
     return [first, paint(DIM, where) + (f"  {source}" if source else ""), ""]
 
 
-def _ends(reads: Sequence[object], read_by: Sequence[str], paint: Paint) -> list[str]:
+def _ends(reads: Sequence[End], read_by: Sequence[str], paint: Paint) -> list[str]:
     rows = []
-    names = [f"{clean(end.path)} {size(end.shape)}" for end in reads]  # type: ignore[attr-defined]
+    names = [
+        f"{clean(end.path)} {size(end.shape)}{' (only its size)' if end.sized else ''}"
+        for end in reads
+    ]
     for word, found in (("reads", names), ("read by", [clean(name) for name in read_by])):
         if found:
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""
@@ -163,7 +170,7 @@ def _notes(notes: Sequence[str]) -> list[str]:
 
 def _parts(made: BlockExplained, paint: Paint, width: int) -> list[str]:
     head = ("part", "", "output", "params", "MACs")
-    inside = f"{made.path}." if made.path and made.kind != "range" else ""
+    inside = f"{made.path}." if made.path and made.block != "range" else ""
     cells = []
     for part in made.parts[:MOST_PARTS]:
         params = part.params + part.frozen
@@ -202,16 +209,19 @@ def _seen(seen: Seen | None, paint: Paint) -> list[str]:
     rows = ["", head]
     if not seen.steps:
         return [*rows, f"  each unit sees its own place of {clean(seen.source)}"]
-    cells: list[tuple[str, ...]] = [("  back through", "window", "field before it", "jump", "")]
     steps = _local(seen)
-    for step in steps[:MOST_STEPS]:
-        cells.append(("  " + clean(step.path), step.window or step.op, _field(step),
-                      _jump(step), step.note))  # fmt: skip
-        cells += [("    " + arm, "", "", "", "") for arm in _arms(step)]
-    rows += aligned(cells, "lllrl", 0)
-    rows[2] = paint(DIM, rows[2])
-    if len(steps) > MOST_STEPS:
-        rows.append(f"  ... and {len(steps) - MOST_STEPS} more (--format json has all)")
+    middle = len(steps) - MOST_STEPS
+    shown = steps if middle <= 0 else [*steps[: MOST_STEPS // 2], *steps[-(MOST_STEPS // 2) :]]
+    cells: list[tuple[str, ...]] = [("  back through", "window", "field before it", "jump", "")]
+    for step in shown:
+        window = step.window or step.op
+        cells.append(("  " + clean(step.path), window, _field(step), _jump(step), step.note))
+    first, *others = aligned(cells, "lllrl", 0)
+    rows.append(paint(DIM, first))
+    for i, (row, step) in enumerate(zip(others, shown, strict=True)):
+        if middle > 0 and i == MOST_STEPS // 2:
+            rows.append(f"  ... {middle} more (--format json has all)")
+        rows += [row, *(f"    {arm}" for arm in _arms(step))]
     return [*rows, *([paint(DIM, "  " + rule)] if (rule := _rule(seen)) else [])]
 
 
@@ -239,7 +249,7 @@ def _arms(step: Step) -> list[str]:
     found = []
     for arm in step.arms:
         taken = ", followed here" if arm.path == step.taken else ""
-        found.append(f"{clean(arm.path)}: {receptive(arm.field) or 'all'}{taken}")
+        found.append(f"through {clean(arm.path)}: {receptive(arm.field)}{taken}")
     return found
 
 

@@ -52,7 +52,7 @@ class Asked:
     """Which unit, and the numbers to work with; None: made up."""
 
     at: tuple[int, ...]
-    channel: int = 0
+    channel: int | None = None
     picture: Callable[[Shape], Tensor] | None = None
     """Gives the first input for the shape that the layer takes."""
     weight: str | None = None
@@ -114,9 +114,11 @@ def _unit(op: Op, out: Shape, asked: Asked) -> tuple[int, tuple[int, ...]]:
     if len(out) == 1:
         if len(at) != 1:
             raise CellError(f"--at takes one number: `{op.op}` makes {size} features")
+        if asked.channel is not None:
+            raise CellError("features have no channels: --at alone says which")
         channel, at = at[0], ()
     else:
-        channel = asked.channel
+        channel = asked.channel or 0
         if len(at) != len(out) - 1:
             raise CellError(f"--at takes {len(out) - 1} numbers: the output is {size}")
     if channel >= out[0]:
@@ -143,7 +145,9 @@ def _conv(
     at: tuple[int, ...],
     asked: Asked,
 ) -> Worked:
-    weight = kernel(asked.weight, op, x.shape) if asked.weight else weight_of(op, x.shape)
+    weight = (
+        kernel(asked.weight, op, x.shape) if asked.weight is not None else weight_of(op, x.shape)
+    )
     groups = op.groups if isinstance(op, Conv) else 1
     mode = op.pad_mode if isinstance(op, Conv) else "zeros"
     seen = x.shape[0] // groups
@@ -178,7 +182,9 @@ def _inside(i: int, n: int, mode: str) -> int | None:
 def _transposed(
     op: ConvTranspose, x: Tensor, channel: int, at: tuple[int, ...], asked: Asked
 ) -> Worked:
-    weight = kernel(asked.weight, op, x.shape) if asked.weight else weight_of(op, x.shape)
+    weight = (
+        kernel(asked.weight, op, x.shape) if asked.weight is not None else weight_of(op, x.shape)
+    )
     each = op.channels // op.groups
     seen = x.shape[0] // op.groups
     first = channel // each * seen
@@ -202,7 +208,9 @@ def _scatter_taps(s: Scatter, unit: int, n: int) -> Taps:
 
 
 def _linear(op: Linear, x: Tensor, channel: int, at: tuple[int, ...], asked: Asked) -> Worked:
-    weight = kernel(asked.weight, op, x.shape) if asked.weight else weight_of(op, x.shape)
+    weight = (
+        kernel(asked.weight, op, x.shape) if asked.weight is not None else weight_of(op, x.shape)
+    )
     count = x.shape[0]
     _bound(count)
     values = tuple(x[(i, *at)] for i in range(count))

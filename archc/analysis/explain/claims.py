@@ -14,6 +14,9 @@ from .model import Explained, Place, Sum, total
 from .reasons import Reason, reasons
 from .way import longest
 
+NEGLIGIBLE = 20
+"""A difference has reasons if it is so many times what the claim's rounding leaves open."""
+
 
 class Claim(Protocol):
     """What is asked of a claim; `archc.elaborate.Claim` has it."""
@@ -70,6 +73,8 @@ class ClaimExplained:
     difference: int | None
     measures: tuple[Measured, ...]
     reasons: tuple[Reason, ...]
+    unexplained: bool
+    """A reason was looked for, and none makes up the whole difference."""
 
 
 def explain_claim(
@@ -84,12 +89,7 @@ def explain_claim(
     difference = None
     if _count(claim.actual) and _number(claim.expected):
         difference = round(claim.actual - claim.expected)
-    found: tuple[Reason, ...] = ()
-    if difference and tolerance is not None and claim.holds is False and len(claim.targets) == 1:
-        measure, target = claim.targets[0]
-        figure = claim.actual
-        if measure in SUMS and measures[0].figure == figure:
-            found = tuple(reasons(explainer, measure, target, figure, claim.expected, tolerance))
+    found = _reasons(explainer, claim, difference, measures, tolerance)
     return ClaimExplained(
         network=explainer.report.name,
         text=claim.text,
@@ -100,8 +100,30 @@ def explain_claim(
         expected=claim.expected,
         difference=difference,
         measures=measures,
-        reasons=found,
+        reasons=found or (),
+        unexplained=found == (),
     )
+
+
+def _reasons(
+    explainer: Explainer,
+    claim: Claim,
+    difference: int | None,
+    measures: tuple[Measured, ...],
+    tolerance: float | None,
+) -> tuple[Reason, ...] | None:
+    """What makes up the difference of an equation of one sum; None where there is none such."""
+    if claim.holds is not False or not difference or tolerance is None or len(measures) != 1:
+        return None
+    measure, target = claim.targets[0]
+    if measure not in SUMS or NEGLIGIBLE * tolerance > abs(difference):
+        return None
+    figure, claimed = claim.actual, claim.expected
+    if measures[0].figure != figure:
+        figure, claimed = claimed, figure  # written the other way round
+    if measures[0].figure != figure:
+        return None
+    return tuple(reasons(explainer, measure, target, figure, claimed, tolerance))
 
 
 def _count(value: Any) -> bool:

@@ -70,7 +70,7 @@ class Explainer:
             path=row.path,
             written=applied(row),
             place=_place(row.site),
-            channel=asked.at[0] if features else asked.channel,
+            channel=asked.at[0] if features else asked.channel or 0,
             at=() if features else asked.at,
             input=x,
             output=out,
@@ -101,7 +101,10 @@ class Explainer:
             op=row.op,
             written=applied(row),
             place=_place(row.site),
-            reads=self._ends(node.inputs),
+            reads=tuple(
+                End(flat.maker(v), flat.shape(v), how is None)
+                for v, how in zip(node.inputs, fact.reads, strict=True)
+            ),
             read_by=self._readers(node.outputs),
             shapes=outs,
             sizes=sizes(fact.op, inputs, outs[0]),
@@ -183,7 +186,7 @@ class Explainer:
         return BlockExplained(
             network=self.report.name,
             path=path,
-            kind=kind,
+            block=kind,
             written=written,
             place=_place(site),
             reads=self._ends(self._entering(first, last)),

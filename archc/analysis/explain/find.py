@@ -43,7 +43,8 @@ def find(flat: Flat, label: str) -> Found:
     """What a label means in a network; raises `UnknownLabel`.
 
     A label is a path (`layer1.0.conv1`, also written `layer1[0].conv1`), the end of one that only
-    one layer has (`.conv1`), a range as tables print it (`layer1.1 … 2`), or an input's name.
+    one layer has (`.conv1`), a range as tables print it (`layer1.1 … 2`), an input's name, or the
+    name of a value of the network, which stands for the layer that makes it.
     """
     text = label.strip()
     if text.endswith(")") and " ×" in text:
@@ -56,9 +57,7 @@ def find(flat: Flat, label: str) -> Found:
     for value, (name, _) in flat.inputs.items():
         if name in (path, text):
             return Found(name, (), input=value)
-    items = _at(flat, path)
-    if not items:
-        items = _ending(flat, path)
+    items = _at(flat, path) or _ending(flat, path) or _value(flat, path)
     if not items:
         raise _unknown(flat, label, path)
     return Found(items[0].path, (items[0],), uses=tuple(items) if len(items) > 1 else ())
@@ -90,6 +89,15 @@ def _ending(flat: Flat, path: str) -> list[FlatNode | FlatScope]:
     end = "." + path.lstrip(".")
     found = list(dict.fromkeys(p for p in paths(flat) if p.endswith(end)))
     return _at(flat, found[0]) if len(found) == 1 else []
+
+
+def _value(flat: Flat, name: str) -> list[FlatNode | FlatScope]:
+    """The layer that makes a named value; of a name that is given again, the last."""
+    found: list[FlatNode | FlatScope] = []
+    for v, made in enumerate(flat.report.graph.main.values):
+        if made.name == name and v in flat.main and flat.producer[flat.main[v]] >= 0:
+            found = [flat.nodes[flat.producer[flat.main[v]]]]
+    return found
 
 
 def _unknown(flat: Flat, label: str, path: str) -> UnknownLabel:

@@ -6,7 +6,7 @@ side of every sum gives its value (the tests work each one out).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 
 from ...graph import Shape
@@ -104,19 +104,20 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a layer, block or group is written, with the text of that line if it can be had."""
+    """Where a layer, block, group or claim is written."""
 
     file: str
     line: int
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A value that is read or made: the path of its layer (or the input's name) and its shape."""
+    """A value that is read: the path of its layer (or the input's name) and its shape. `sized`:
+    only its size is read."""
 
     path: str
     shape: Shape
+    sized: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +163,13 @@ class Part:
 class BlockExplained:
     """A called block, a group, a range of layers or the network: the sums of its parts.
 
-    `neurons` are those of weight layers. `counted` says what the totals leave out, if anything.
+    `block` is the block's name, or group, repeat, for, skip, range or network. `neurons` are those
+    of weight layers.
     """
 
     network: str
     path: str
-    kind: str
+    block: str
     written: str
     place: Place
     reads: tuple[End, ...]
@@ -180,7 +182,7 @@ class BlockExplained:
     macs: Sum
     neurons: Sum
     seen: Seen | None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

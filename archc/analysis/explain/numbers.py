@@ -126,6 +126,8 @@ def weight_of(op: Op, x: Shape, tensor: str = "weight") -> Tensor:
     if isinstance(start, Initializer):
         found = _started(start, shape)
         if found is not None:
+            if start.name == "constant":
+                return Tensor(shape, found, f"is {start.settings['value']:g} throughout")
             return Tensor(shape, found, f"starts as {start}")
     if tensor == "bias":
         return Tensor(shape, lambda index: 1, "is made up: 1")
