@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from archc import cli
+from archc.train import TrainError, board
 from archc.train import pictures as draw
 from archc.train.choices import Bce, ByTask, CrossEntropy, Mse
 from archc.train.metrics import IGNORED
@@ -146,3 +148,52 @@ def test_a_run_ends_with_pictures(
         assert min(pixels((Path("run") / name).read_bytes()).shape[:2]) > 100
     assert cli.main(["train", "net.arch", "--set", "pictures=false", "-o", "other"]) == 0
     assert {path.name for path in Path("other").glob("*.png")} == {"curve.png"}
+
+
+# --------------------------------------------------------------------------- TensorBoard
+
+
+def test_rows_of_the_log_have_plots_in_common() -> None:
+    names = ["lr", "train_loss", "validation_loss", "train_pck@0.1", "seconds"]
+    assert [board._plot(name) for name in names] == [
+        "lr", "loss/train", "loss/validation", "pck@0.1/train", "speed/seconds",
+    ]  # fmt: skip
+
+
+def test_tensorboard_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.chdir(tmp_path)
+    made = np.random.default_rng(0)
+    arrays = {
+        f"{name}_{part}": made.integers(0, 3, (24, 1, 8, 8) if name == "x" else 24)
+        for name in "xy"
+        for part in ("train", "test")
+    }
+    np.savez("d.npz", **arrays)
+    text, _ = SPECS["classes"]
+    recipe = 'recipe r for Net { data = npz("d.npz")  epochs = 2  validation = 0.25 }'
+    Path("net.arch").write_text(f"{text}\n{recipe}\n")
+    args = ["train", "net.arch", "--device", "cpu", "--tensorboard", "-o", "run"]
+    assert cli.main(args) == 0
+    # more epochs: another file, which goes on where the first one ends
+    assert cli.main(["train", "--resume", "run", "--set", "epochs=3"]) == 0
+    found = events.EventAccumulator("run/tensorboard")
+    found.Reload()
+    with open("run/log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for tag, column in (("loss/train", "train_loss"), ("accuracy/validation", None), ("lr", "lr")):
+        scalars = found.Scalars(tag)
+        assert [s.step for s in scalars] == [1, 2, 3]
+        values = [float(row[column or "validation_accuracy"]) for row in rows]
+        assert [s.value for s in scalars] == pytest.approx(values, rel=1e-6)
+    assert set(found.Tags()["images"]) == {"kernels", "confusion", "predictions"}
+
+
+def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board, "find_spec", lambda name: None)
+    with pytest.raises(TrainError) as caught:
+        board.require_tensorboard()
+    assert (caught.value.code, caught.value.help) == (
+        "E0809",
+        'pip install "archc[torch,tensorboard]"',
+    )

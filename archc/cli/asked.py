@@ -41,7 +41,7 @@ def asked(args: argparse.Namespace) -> Asked | None:
     args.spec, home = args.target, None
     if run is not None:
         settings, home = _recall(args, run)
-    args.init, args.deterministic = None, False
+    args.init, args.deterministic, args.tensorboard = None, False, False
     chosen = choose(args)
     if chosen is None:
         return None

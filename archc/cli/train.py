@@ -201,8 +201,9 @@ def recipe_of(args: argparse.Namespace, state: Compilation, spec: RecipeSpec) ->
             return None
     if args.init is not None:
         overrides["init"] = args.init
-    if args.deterministic:
-        overrides["deterministic"] = True
+    for flag in ("deterministic", "tensorboard"):
+        if getattr(args, flag):
+            overrides[flag] = True
     return Recipe.read(spec, overrides)
 
 
@@ -215,7 +216,7 @@ def _command(args: argparse.Namespace, network: str, recipe: str) -> dict[str, A
         "network": network,
         "recipe": recipe,
         "set": [list(pair) for pair in args.set]
-        + ([["deterministic", "true"]] if args.deterministic else []),
+        + [[flag, "true"] for flag in ("deterministic", "tensorboard") if getattr(args, flag)],
         "init": args.init,
         "device": args.device,
     }

@@ -233,8 +233,7 @@ class Course:
         with trainer.ranks.together():
             record.result(test, objective.metric, self.best_epoch, seconds, title)
             if folder.writes and trainer.recipe.pictures:
-                for name, picture in pictures(trainer, ready, test, record.title):
-                    folder.write(name, picture)
+                record.pictures(pictures(trainer, ready, test, record.title))
         folder.finished()
         chosen = f" (epoch {self.best_epoch}, best on validation)" if self.best is not None else ""
         epochs = len(record.rows)

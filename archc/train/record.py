@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from torch import nn
 
 from . import checkpoint, curve
+from .board import Board
 from .device import Setup
 from .fitting import Prepared
 from .loop import Epoch
@@ -38,6 +39,8 @@ class Record:
         self.command = command
         self.spec_hash = hashlib.sha256(spec_text.encode()).hexdigest()
         self.rows: list[dict[str, Any]] = []
+        watched = recipe.tensorboard and folder.writes
+        self.board = Board(folder.path / "tensorboard") if watched else None
         folder.write("spec.arch", spec_text)
 
     @property
@@ -88,6 +91,8 @@ class Record:
         }
         self.rows.append(row)
         self.folder.log(self.rows)
+        if self.board is not None:
+            self.board.row(row)
 
     def goes_on(self, rows: list[dict[str, Any]]) -> None:
         """The log as it was at the state that the run is resumed from."""
@@ -114,6 +119,13 @@ class Record:
         if not self.folder.writes:
             return
         self.folder.write("curve.png", curve.draw(self.title, metric, self.rows))
+
+    def pictures(self, made: Iterable[tuple[str, bytes]]) -> None:
+        """Pictures of the trained network, by file name."""
+        for name, picture in made:
+            self.folder.write(name, picture)
+            if self.board is not None:
+                self.board.picture(name.partition(".")[0], picture, len(self.rows))
 
     def result(self, test: Measured, metric: str, best: int, seconds: float, device: str) -> None:
         """result.json: what was reached."""

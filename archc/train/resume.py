@@ -18,7 +18,7 @@ from .recipe import Recipe, plain
 from .rundir import versions
 from .words import spelled
 
-FREE = frozenset({"checkpoint", "pictures"})
+FREE = frozenset({"checkpoint", "pictures", "tensorboard"})
 """Settings that change nothing of what is computed."""
 SAMPLED = 1 << 26
 """Bytes of images that a checksum of the data looks at: all of small sets, a part of large ones."""

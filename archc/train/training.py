@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from .board import require_tensorboard
 from .course import Course, Result
 from .device import Setup, choose, limit_threads, memory_advice, numerics
 from .errors import TrainError
@@ -100,7 +101,9 @@ def fit(
 
 
 def _check_settings(recipe: Recipe) -> None:
-    """What one setting asks of another. Raises TrainError E0802."""
+    """What one setting asks of another, or of the machine. Raises TrainError E0802 or E0809."""
+    if recipe.tensorboard:
+        require_tensorboard()
     if recipe.patience > 0 and recipe.validation == 0:
         raise TrainError(
             "E0802",
