@@ -117,6 +117,9 @@ def _operator_arguments(
     if pairs is None:
         given.broken = True
         return given
+    if _swapped_words(self, cls, dict(pairs)):
+        given.broken = True
+        return given
     for param, arg in pairs:
         given.spans[param] = arg.value.span
         given.nodes[param] = arg.value
@@ -130,6 +133,20 @@ def _operator_arguments(
             continue
         given.values[param] = value
     return given
+
+
+def _swapped_words(self: Expressions, cls: Any, args: dict[str, tree.Arg]) -> bool:
+    """Does a bare word stand at one parameter that is another's, which is given, too?"""
+    words = cls.words()
+    for param, arg in args.items():
+        word = arg.value.name if isinstance(arg.value, tree.Name) else ""
+        if not word or word in words.get(param, ()) or word in self.env or self.unit.find(word):
+            continue
+        for other in args:
+            if other != param and word in words.get(other, ()):
+                swaps.say(self.session, cls.op, param, other, args[param].value, args[other].value)
+                return True
+    return False
 
 
 def _operator_value(self: Expressions, cls: Any, param: str, node: tree.Expr) -> Any:

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+def mistaken_before(session: Session, decl: tree.Block | tree.Network) -> bool:
+    """Was a mistake in it found when another network was worked out?"""
+    source, start, end = decl.span
+    return any(
+        d.severity == "error"
+        and d.labels
+        and d.labels[0].span.source is source
+        and start <= d.labels[0].span.start <= end
+        for d in session.diagnostics.items[: session.known]
+    )
+
+
 def misread(session: Session, decl: tree.Block | tree.Network) -> bool:
     """Was there a syntax error in it? Then statements may be missing, or stand in another body."""
     source, start, end = decl.span
@@ -26,7 +38,9 @@ def misread(session: Session, decl: tree.Block | tree.Network) -> bool:
 
 
 def lost_default(unit: Unit, diagnostics: Diagnostics) -> bool:
-    """Was there a syntax error in the file's own defaults? Then all its layers may be others."""
+    """Is there a mistake in the file's own defaults? Then all its layers may be others."""
+    if unit.lacks_default:
+        return True
     for item in diagnostics.items:
         if item.code < "E0107" and item.labels and item.labels[0].span.source is unit.source:
             before = unit.source.text[: item.labels[0].span.start]

@@ -10,7 +10,7 @@ from ..graph import Body, Input, Output, leaves
 from ..source import Span
 from ..syntax import tree
 from .arguments import Given, block_arguments, typed
-from .bodies import misread
+from .bodies import misread, mistaken_before
 from .body import Builder, poisoned, rebuild, tensors, tree_of
 from .naming import snake
 from .session import Call
@@ -115,7 +115,7 @@ def open_frame(self: Frame, decl: Any, unit: Any, values: dict[str, Any], node: 
     """
     from .frame import Frame
 
-    if misread(self.session, decl):
+    if misread(self.session, decl) or mistaken_before(self.session, decl):
         self.session.doubtful = True
     frame = Frame(self.session, unit, decl)
     for param in decl.params:

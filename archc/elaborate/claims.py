@@ -89,6 +89,9 @@ class Claims(Expressions):
             return self.figure(func.name, self.target(args[0].value), node.span)
         return super().call(node)
 
+    def visible(self) -> list[str]:
+        return [*MEASURES, *super().visible()]
+
     def figure(self, name: str, target: str | int | None, span: Span) -> Any:
         self.targets.append((name, target))
         value = self.measure(name, target)

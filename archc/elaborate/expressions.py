@@ -140,15 +140,17 @@ class Expressions:
         elements = self.elements(over)
         if getattr(self, "builder", None) is not None:
             foresee(self, node, len(elements), over.span)  # type: ignore[arg-type]
-        return self._rounds(targets, elements)
+        return self._rounds(targets, elements, over)
 
-    def _rounds(self, targets: tree.Targets, elements: Sequence[Any]) -> Iterator[int]:
+    def _rounds(
+        self, targets: tree.Targets, elements: Sequence[Any], over: tree.Expr
+    ) -> Iterator[int]:
         names = [t.name for t in targets.names] + ([targets.index.name] if targets.index else [])
         before = {n: self.env[n] for n in names if n in self.env}
         try:
             for i, element in enumerate(elements):
                 self.session.step(targets.span)
-                self.bind(targets, i, element)
+                self.bind(targets, i, element, over)
                 yield i
         finally:
             for n in names:
@@ -170,7 +172,7 @@ class Expressions:
             )
         return value
 
-    def bind(self, targets: tree.Targets, i: int, element: Any) -> None:
+    def bind(self, targets: tree.Targets, i: int, element: Any, over: tree.Expr) -> None:
         if targets.index is not None:
             self.env[targets.index.name] = i
         if not targets.unpack:
@@ -181,16 +183,9 @@ class Expressions:
                 self.env[name.name] = POISON
             return
         if not isinstance(element, (list, tuple)) or len(element) != len(targets.names):
-            has = (
-                f"{len(element)} elements"
-                if isinstance(element, (list, tuple))
-                else kind_of(element)
-            )
-            self.session.fail(
-                "E0311",
-                f"{len(targets.names)} names for {has}",
-                (targets.span, f"element {i} of the list"),
-            )
+            from .rows import unequal
+
+            unequal(self, targets, i, element, over)
         for name, part in zip(targets.names, element, strict=True):
             self.env[name.name] = part
 

@@ -236,8 +236,13 @@ class Frame(Inputs):
         self.env[node.name.name] = shared.declare(self, node)
 
     def default(self, node: tree.Default) -> None:
-        given = default_values(self, node)
-        self.defaults.setdefault(node.name.name, {}).update(given)
+        mistakes = self.session.mistakes
+        try:
+            given = default_values(self, node)
+            self.defaults.setdefault(node.name.name, {}).update(given)
+        finally:
+            # Layers that lack a default are others than were meant.
+            self.session.doubtful = self.session.doubtful or self.session.mistakes > mistakes
 
     def expect(self, node: tree.Expect) -> None:
         if len(self.claims) >= self.session.limits.claims:
@@ -292,13 +297,14 @@ class Frame(Inputs):
     def close(self, decl: Any, pruned: bool) -> list[Shape | None] | None:
         """Declare the outputs and finish the body; None where a mistake makes it unusable."""
         builder = self.builder
-        if not self.outputs and not misread(self.session, decl):
-            self.session.report(
-                "E0502",
-                f"`{decl.name.name}` has no output",
-                decl.name.span,
-                help="end it with `output x`",
-            )
+        if not self.outputs:
+            if not misread(self.session, decl):
+                self.session.report(
+                    "E0502",
+                    f"`{decl.name.name}` has no output",
+                    decl.name.span,
+                    help="end it with `output x`",
+                )
             return None
         self.outputs.sort(key=lambda o: o[2])
         main = [o for o in self.outputs if not o[2]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..diagnostics import Diagnostics, closest
+from ..diagnostics import Diagnostics, Edit, Fix, closest
 from ..ops import builtin
 from ..source import Source, Span
 from ..syntax import parse, tree
@@ -129,6 +129,7 @@ class Loader:
     def file_default(self, unit: Unit, decl: tree.Default, first: Any, session: Session) -> None:
         from .frame import default_values
 
+        mistakes = session.mistakes
         if first is not None:
             self.diagnostics.error(
                 "E0508",
@@ -142,6 +143,7 @@ class Loader:
             unit.defaults.setdefault(decl.name.name, {}).update(default_values(frame, decl))
         except (Fail, Exhausted):
             pass
+        unit.lacks_default = unit.lacks_default or session.mistakes > mistakes
 
     # ------------------------------------------------------------------ use
 
@@ -162,8 +164,11 @@ class Loader:
                     help=f"did you mean `{meant}`?"
                     if meant
                     else f"it declares {', '.join(n for n in other.declared if ' ' not in n)}",
+                    fixes=[Fix(f"did you mean `{meant}`?", (Edit(ident.span, meant),))]
+                    if meant
+                    else (),
                 )
-                unit.broken.add(ident.name)
+                unit.broken.update([ident.name, meant or ident.name])
         for name, found in other.declared.items():
             if (not wanted or name in wanted) and not isinstance(found, tree.Recipe):
                 if name in unit.imported and unit.imported[name][1] is not found:

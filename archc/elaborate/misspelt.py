@@ -6,7 +6,7 @@ at its first use, and the fix changes all of them, or the one place that introdu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..diagnostics import Edit, Fix, closest
 from ..source import Span
@@ -15,46 +15,101 @@ from .values import Fail
 
 if TYPE_CHECKING:
     from .expressions import Expressions
+    from .modules import Unit
+    from .session import Session
 
 
 def report(
     self: Expressions, code: str, what: str, name: str, span: Span, known: list[str]
-) -> None:
-    """E0201 or E0202 for a name, once in a declaration. Always raises Fail."""
+) -> NoReturn:
+    """E0201 or E0202 for a name, once in a declaration (or file, where that introduces it)."""
     decl: Any = getattr(self, "decl", None)
-    everywhere = what.startswith("unknown") and isinstance(decl, tree.Node)
-    if everywhere and not self.session.diagnostics.once((name, decl.span.start), span):
+    if not what.startswith("unknown") or not isinstance(decl, tree.Node):
+        decl = None  # a part of a value, a label: only this place is meant
+    meant, idle, scope = _meant(self, name, known, decl)
+    at = scope[0].span.start if len(scope) == 1 else -1
+    if scope and not self.session.diagnostics.once((name, at), span):
         self.session.mistakes += 1
         self.miss(None)
         raise Fail
-    meant, idle = _meant(name, known, _idle(decl) if everywhere else {})
     if code == "E0201":
         self.miss(meant)
-    uses = _uses(decl, name) if everywhere else []
+    uses = [use for part in scope for use in _uses(part, name)] or [span]
     labels: list[Any] = [span]
-    if idle is not None and meant is not None and len(uses) > 1:
-        labels.append((idle, "introduced here and never used"))
-        fixes = [Fix(f"did you mean `{name}` here?", (Edit(idle, name),))]
-        help: str | None = f"was `{meant}` meant to be `{name}`?"
-    elif meant is not None:
-        fixes = [Fix(f"did you mean `{meant}`?", tuple(Edit(at, meant) for at in uses or [span]))]
-        help = f"did you mean `{meant}`?"
-    else:
+    if meant is None:
         fixes = []
         help = _known_here(self, code, known)
+    elif idle is not None and len(uses) > 1:
+        labels.append((idle, "introduced here and never used"))
+        fixes = [Fix(f"write `{name}` there", (Edit(idle, name),))]
+        help = f"was `{meant}` meant to be `{name}`?"
+    else:
+        help = f"did you mean `{meant}`?"
+        fixes = [Fix(help, tuple(Edit(at, meant) for at in uses))]
     self.session.fail(code, f"{what} `{name}`", *labels, help=help, fixes=fixes)
 
 
-def _meant(name: str, known: list[str], idle: dict[str, Span]) -> tuple[str | None, Span | None]:
-    """The name that was meant, and where it is introduced if nothing uses it."""
+def no_network(unit: Unit, name: tree.Ident, session: Session) -> NoReturn:
+    """E0207 for the base of a variant, once in a file."""
+    if not session.diagnostics.once((f"network {name.name}", -1), name.span):
+        session.mistakes += 1
+        raise Fail
+    networks = {
+        n: unit.find(n)
+        for n in unit.names()
+        if isinstance(unit.find(n), (tree.Network, tree.Variant))
+    }
+    variants = [d for d in networks.values() if isinstance(d, tree.Variant)]
+    bases = [d.base[-1] for d in variants]
+    uses = [base.span for base in bases if base.name == name.name]
+    meant = closest(name.name, networks)
+    known = ", ".join(networks)
+    labels: list[Any] = [name.span]
+    edits: tuple[Edit, ...] = ()
+    help = f"did you mean `{meant}`?" if meant else f"networks here: {known or 'none'}"
+    if meant is not None:
+        edits = tuple(Edit(at, meant) for at in uses or [name.span])
+        declared = networks[meant].name.span
+        if (
+            len(uses) > 1
+            and declared.source is unit.source
+            and meant not in {b.name for b in bases}
+        ):
+            labels.append((declared, "no network is made of this one"))
+            edits = (Edit(declared, name.name),)
+            help = f"was `{meant}` meant to be `{name.name}`?"
+    found = unit.find(name.name) is not None
+    message = f"`{name.name}` is no network" if found else f"unknown network `{name.name}`"
+    fixes = [Fix(help, edits)] if edits else []
+    session.fail("E0207", message, *labels, help=help, fixes=fixes)
+
+
+def _meant(
+    self: Expressions, name: str, known: list[str], decl: Any
+) -> tuple[str | None, Span | None, tuple[tree.Node, ...]]:
+    """The name that was meant; where it is introduced, if nothing uses it; the declarations in
+    which the wrong name is one mistake."""
+    meant = closest(name, known)
+    if decl is None:
+        return meant, None, ()
+    idle = _idle(decl)
     near = closest(name, idle)
     if near is None and len(name) == 1:
         short = [other for other in idle if len(other) == 1]
         near = short[0] if len(short) == 1 else None
-    meant = closest(name, known)
     if near is not None and (meant is None or meant not in idle):
-        return near, idle[near]
-    return meant, idle.get(meant or "")
+        meant = near
+    if meant in idle:
+        return meant, idle[meant or ""], (decl,)
+    declared = self.unit.declared.get(meant or "")
+    everything = self.unit.file.declarations
+    if isinstance(declared, (tree.Block, tree.Const)) and not _is_used(everything, declared):
+        return meant, declared.name.span, everything
+    return meant, None, (decl,)
+
+
+def _is_used(everything: tuple[tree.Decl, ...], declared: tree.Block | tree.Const) -> bool:
+    return any(_uses(part, declared.name.name) for part in everything)
 
 
 def _known_here(self: Expressions, code: str, known: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..diagnostics import Edit, Fix, closest
+from ..diagnostics import closest
 from ..source import Span
 from ..syntax import tree
 from .arguments import block_arguments, typed
@@ -28,6 +28,8 @@ class Unit:
         self.aliases: dict[str, Unit] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
         self.broken: set[str] = set(getattr(file, "broken", ()))
+        self.lacks_default = False
+        """There is a mistake in a `default` of the file."""
         self._consts: dict[str, Any] = {}
 
     def names(self) -> list[str]:
@@ -214,20 +216,9 @@ class Unit:
         found = self.find(name.name)
         if found is None and self.may_declare(name.name):
             raise Fail
-        nets = [n for n in self.names() if isinstance(self.find(n), (tree.Network, tree.Variant))]
-        meant = closest(name.name, nets)
-        if found is not None:
-            message = f"`{name.name}` is no network"
-        else:
-            message = f"unknown network `{name.name}`"
-        known = ", ".join(nets)
-        session.fail(
-            "E0207",
-            message,
-            name.span,
-            help=f"did you mean `{meant}`?" if meant else f"networks here: {known or 'none'}",
-            fixes=[Fix(f"did you mean `{meant}`?", (Edit(name.span, meant),))] if meant else (),
-        )
+        from .misspelt import no_network
+
+        no_network(self, name, session)
 
 
 class Constants(Expressions):

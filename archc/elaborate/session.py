@@ -86,7 +86,10 @@ class Session:
         self.reached: dict[int, Span] = {}
         """Places of the declarations whose bodies are elaborated, by id."""
         self.doubtful = False
-        """Text that matters here could not be read: only what is certain is reported."""
+        """Text that matters here could not be read, or is known to be wrong: only what is certain
+        is reported."""
+        self.known = len(diagnostics)
+        """Diagnostics that were there before."""
         self.nested: dict[int, bool] = {}
         """Whether there are loops inside of a loop, by the id of its node."""
         self.weights: dict[int, tuple[int, list[Any]]] = {}

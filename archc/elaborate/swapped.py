@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Edit, Fix
-from ..source import Span
+from ..syntax import tree
 
 if TYPE_CHECKING:
     from .arguments import Given
@@ -28,19 +28,21 @@ def report(
     for one in wrong:
         for other in given.spans:
             if other != one and fit(one, other):
-                first, second = sorted([one, other], key=lambda name: given.spans[name].start)
-                _say(session, what, first, second, given.spans[first], given.spans[second])
+                say(session, what, one, other, given.nodes[one], given.nodes[other])
                 return True
     return False
 
 
-def _say(session: Session, what: str, a: str, b: str, first: Span, second: Span) -> None:
-    edits = (Edit(first, second.text), Edit(second, first.text))
+def say(session: Session, what: str, a: str, b: str, one: tree.Expr, other: tree.Expr) -> None:
+    """Report two arguments, given as parameters `a` and `b`, as swapped."""
+    if one.span.start > other.span.start:
+        a, b, one, other = b, a, other, one
+    first, second = one.span, other.span
     session.report(
         "E0304",
         f"`{a}` and `{b}` of `{what}` are swapped",
         (first, f"given as `{a}`"),
         (second, f"given as `{b}`"),
         help="each would fit in the place of the other",
-        fixes=[Fix("swap them", edits)],
+        fixes=[Fix("swap them", (Edit(first, second.text), Edit(second, first.text)))],
     )

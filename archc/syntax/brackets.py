@@ -32,6 +32,7 @@ _LEADS: dict[str, Content] = {
     "network": "body", "block": "body", "recipe": "settings", "repeat": "stages", "skip": "stages",
     "if": "body", "else": "body",
 }  # fmt: skip
+MAX_LINES = 40  # lines looked through for one that begins too far left
 _BEHIND_STAGES = frozenset(("->", "via"))
 _BEFORE_STAGE = frozenset(("->", "(", ":", "then", "else", "=", "via"))
 
@@ -293,19 +294,30 @@ class Arranger(View):
 
     def _aligned(self, token: int, sign: str, last: int) -> int:
         """The place in the stack of what a closing bracket is meant for, the innermost being of its
-        kind: an outer one, if it begins a line as far left as that one's line, the innermost stands
-        further right, and there are not enough closing brackets for all."""
-        column = self.source.position(self.old.starts[token])[1] - 1
-        if not self.first_on_line(token) or self.stack[last].column <= column:
+        kind: an outer one, if the text since the innermost is not indented as if it stood inside,
+        and there are not enough closing brackets for all."""
+        if self.deep:
             return last
-        for place in range(last - 1, -1, -1):
-            opened = self.stack[place]
-            if opened.column < column:
-                break
-            if opened.sign == PARTNER[sign] and opened.column == column:
-                due = sum(each.sign == PARTNER[sign] for each in self.stack)
-                return place if self.balance.lacks(token, sign, due) else last
-        return last
+        outer = [n for n in range(last) if self.stack[n].sign == PARTNER[sign]]
+        due = len(outer) + 1
+        if not outer or not self.balance.lacks(token, sign, due):
+            return last
+        column = self.source.position(self.old.starts[token])[1] - 1
+        inner = self.stack[last]
+        if self.first_on_line(token):
+            found = [n for n in outer if self.stack[n].column == column < inner.column]
+            return found[-1] if found else last
+        return outer[-1] if self._left(inner, self._line(token)) else last
+
+    def _left(self, opened: Open, last: int) -> bool:
+        """Does a line behind that of an open bracket, up to another, begin as far left as it?"""
+        first = self.source.position(opened.start)[0]
+        for line in range(first + 1, min(last, first + MAX_LINES) + 1):
+            text = self.source.line(line)
+            begun = text.lstrip(" \t")
+            if begun and begun[0] not in "#)]}" and len(text) - len(begun) <= opened.column:
+                return True
+        return False
 
     def _closed_later(self, token: int, sign: str) -> bool:
         """Whether an open bracket has its own partner behind a wrong one, in the same statement."""

@@ -327,6 +327,11 @@ def _separator(s: Situation) -> Said | None:
     kind = load().terminals[s.layout.tokens.kinds[s.token]]
     begins = kind in ("NAME", "NUMBER", "STRING") or text in ("(", "[", "true", "false", "-")
     shown = s.shown(s.token)
+    if "," in s.expected and begins and s.on_new_line(s.token):
+        return s.say(
+            s.token - 1, f"`,` is missing behind {s.shown(s.token - 1)}", "",
+            "values and arguments are separated by `,`", fixes=s.insert(s.token, ","),
+        )  # fmt: skip
     if "," in s.expected and begins:
         return s.say(
             s.token, f"`,` is missing before {shown}", "",
