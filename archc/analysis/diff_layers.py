@@ -195,7 +195,7 @@ def _registered(keys: dict[str, Shape]) -> Iterator[str]:
         at = root
         for part in key.split("."):
             at = at.setdefault(part, {})
-    pending = [("", root)]
+    pending = [("", root)] if root else []
     while pending:
         prefix, held = pending.pop()
         if not held:

@@ -55,7 +55,7 @@ def diff(args: argparse.Namespace) -> int:
     if args.format == "json":
         print(json.dumps(_document(a, b, found, lost, new, mistakes), indent=1))
     else:
-        complain(args, mistakes)
+        complain(args, [item for item in mistakes if item.severity == "error"])
         if not failed:
             _print(args, found, lost, new)
     same = all(d.same for d in found) and not lost and not new
