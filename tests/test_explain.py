@@ -24,7 +24,7 @@ from archc.analysis.explain.numbers import Tensor, counting, weight_of
 from archc.cli import main
 from archc.driver import compile_spec
 from archc.ops.conv import Conv, ConvTranspose, LocallyConnected
-from archc.ops.dense import Linear
+from archc.ops.dense import Linear, Rbf
 from archc.source import Source
 
 SPECS = Path(__file__).resolve().parent.parent / "specs"
@@ -169,6 +169,20 @@ def test_blocks_are_the_sums_of_their_parts(name: str) -> None:
         assert (found.seen and found.seen.field) == row.receptive_field
 
 
+def test_every_scope_of_a_network_with_shared_blocks() -> None:
+    """Its sums are the report's, also where its weights are counted at an earlier use."""
+    report = networks(SPECS / "mask_rcnn.arch")[0]
+    made = Explainer(report)
+    for scope, row in zip(made.flat.scopes, report.scopes(), strict=True):
+        assert scope.path == row.path
+        if not scope.owned:
+            assert row.params == 0
+        if scope.last - scope.first > 1:
+            found = made.block(scope, field=False)
+            assert (found.params.value, found.macs.value) == (row.params, row.macs)
+            assert (found.buffered.value, found.neurons.value) == (row.buffers, row.neurons)
+
+
 def test_the_network_is_the_sum_of_its_parts() -> None:
     for name in ("googlenet", "resnet", "mask_rcnn", "lenet5_1998"):
         report = networks(SPECS / f"{name}.arch")[0]
@@ -226,7 +240,13 @@ CELLS = [
         "hardswish", "hardsigmoid", "sigmoid", "tanh", "scaled_tanh", "softplus", "exp",
         "identity", "prelu", "prelu(per=channel, init=0.5)", "batchnorm",
         "batchnorm(init=2, bias_init=1)", "scale", "scale(init=0.5)", "dropout", "softmax",
+        "softmax(over=places)", "softplus(beta=2, threshold=3)", "layernorm",
+        "layernorm(over=channels, init=2, bias_init=1)", "layernorm(affine=false, eps=0.1)",
+        "groupnorm(2)", "groupnorm(1, init=3)", "instancenorm", "instancenorm(affine=true)",
+        "instancenorm(track_stats=true)", "lrn(3, alpha=0.5)", "lrn(2)",
     )],
+    ("rbf(3)", (5,)),
+    ("layernorm", (6,)),
     ("maxout(2)", (4, 3, 3)),
     ("flatten", (2, 3, 4)),
     ("unflatten([2, 3, 4])", (24,)),
@@ -234,6 +254,20 @@ CELLS = [
     ("pixel_shuffle(2)", (8, 2, 3)),
     ("upsample(2)", (2, 3, 3)),
     ("upsample(1.5)", (2, 4, 4)),
+    ("upsample(0.5)", (2, 6, 6)),
+    ("upsample(to=[5, 7])", (2, 3, 4)),
+    ("upsample(2, by=bilinear)", (2, 3, 4)),
+    ("upsample(1.5, by=bilinear, align_corners=true)", (2, 4, 6)),
+    ("upsample(to=[5, 3], by=bilinear)", (2, 3, 4)),
+    ("upsample(to=[1, 8], by=bilinear, align_corners=true)", (2, 3, 4)),
+    ("upsample(2, by=linear)", (2, 5)),
+    ("upsample(2, by=trilinear)", (1, 2, 3, 2)),
+    ("pad(2, by=reflect)", (2, 4, 4)),
+    ("pad(2, by=circular)", (2, 4, 4)),
+    ("pad([2, 1], by=replicate)", (2, 4, 4)),
+    ("pad(to=[6, 7])", (2, 3, 3)),
+    ("crop(to=[2, 3])", (2, 5, 5)),
+    ("crop(to=[2, 3], at=[0, 1])", (2, 5, 5)),
     ("pad([[1, 2], [0, 1]], value=7)", (2, 3, 3)),
     ("pad([1, 2], over=channels)", (2, 3, 3)),
     ("crop(1)", (2, 4, 5)),
@@ -255,7 +289,7 @@ def test_cells_agree_with_torch(stage: str, shape: tuple[int, ...]) -> None:
     with torch.no_grad():
         for name, tensor in module.named_parameters():
             numbers = weight_of(op, x, name.rpartition(".")[2])
-            if isinstance(op, (Conv, ConvTranspose, LocallyConnected, Linear)):
+            if isinstance(op, (Conv, ConvTranspose, LocallyConnected, Linear, Rbf)):
                 for index in itertools.product(*map(range, tensor.shape)):
                     tensor[index] = numbers[index]
         picture = counting(x)

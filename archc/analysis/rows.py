@@ -272,6 +272,8 @@ class Walker:
         scope = body.scopes[index]
         every = self.measures.parts(place.index, ALL)
         counts = self.measures.sum_of(place.index, every, scope.first, scope.last)
+        if not place.owned:
+            counts = counts._replace(params=0, frozen=0, buffers=0)
         return self._scope(
             place, join(place.path, scope.path), scope.kind, {}, leaving(body, scope),
             counts, scope.site, scope.first, count=scope.count,

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from .numbers import Number
+from .numbers import CellError, Number
 
 Rows = tuple[tuple[Number, ...], ...]
 
+Worked = tuple[tuple[str, ...], Number, tuple[str, ...]]
+"""A unit without a window: the steps in words, the result, and what is said of the numbers."""
+
+MOST = 1_000_000
+"""Numbers that a unit is worked out of at most: no board is larger."""
+
 MOST_TERMS = 10
+
+T = TypeVar("T")
+
+
+def bounded(values: Iterable[T], count: int) -> Iterable[T]:
+    """What a unit is made of, if it is not too much. Raises `CellError`."""
+    if count > MOST:
+        raise CellError(f"the unit is made of {count:,} numbers, more than the {MOST:,} allowed")
+    return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ here needs PyTorch; the tests hold the results against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product as every
 from math import prod
@@ -17,14 +17,12 @@ from ...ops.conv import Conv, ConvTranspose, LocallyConnected
 from ...ops.dense import Linear
 from ...ops.pool import Pool
 from ...ops.windows import Scatter, Window
-from .board import Plane, added, plus, shown
+from .board import Plane, added, bounded, plus, shown
 from .functions import function
 from .model import Place
 from .numbers import CellError, Number, Tensor, counting, kernel, weight_of, whole
+from .places import inside
 from .pooling import pooled
-
-MOST = 1_000_000
-"""Products of a cell at most: no board is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +131,14 @@ def _unit(op: Op, out: Shape, asked: Asked) -> tuple[int, tuple[int, ...]]:
 # ---------------------------------------------------------------------------- sums of products
 
 
+Weighty = Conv | ConvTranspose | LocallyConnected | Linear
+
 Taps = list[tuple[int | None, int]]
 """Of one axis: where each tap reads (None: zero padding), and its number in the kernel."""
+
+
+def _weight(op: Weighty, x: Tensor, asked: Asked) -> Tensor:
+    return weight_of(op, x.shape) if asked.weight is None else kernel(asked.weight, op, x.shape)
 
 
 def _conv(
@@ -145,9 +149,7 @@ def _conv(
     at: tuple[int, ...],
     asked: Asked,
 ) -> Worked:
-    weight = (
-        kernel(asked.weight, op, x.shape) if asked.weight is not None else weight_of(op, x.shape)
-    )
+    weight = _weight(op, x, asked)
     groups = op.groups if isinstance(op, Conv) else 1
     mode = op.pad_mode if isinstance(op, Conv) else "zeros"
     seen = x.shape[0] // groups
@@ -155,44 +157,31 @@ def _conv(
     axes = op.axes(x.shape)
     taps = [_window_taps(w, u, n, mode) for w, u, n in zip(axes, at, x.shape[1:], strict=True)]
     beyond = at if isinstance(op, LocallyConnected) else ()
-    _bound(seen * prod(len(t) for t in taps))
-    planes = _planes(x, taps, range(first, first + seen),
+    channels = bounded(range(first, first + seen), seen * prod(len(t) for t in taps))
+    planes = _planes(x, taps, channels,
                      lambda c, k: weight[(channel, c - first, *k, *beyond)])  # fmt: skip
     return _summed(op, planes, x.shape, (channel, *beyond), weight, asked)
 
 
 def _window_taps(w: Window, unit: int, n: int, mode: str) -> Taps:
     start = unit * w.stride - w.lo
-    return [(_inside(start + w.dilation * k, n, mode), k) for k in range(w.kernel)]
-
-
-def _inside(i: int, n: int, mode: str) -> int | None:
-    """Where a place beyond the edge is read, by the way of padding; None where it is zero."""
-    if 0 <= i < n:
-        return i
-    if mode == "zeros":
-        return None
-    if mode == "replicate":
-        return min(max(i, 0), n - 1)
-    if mode == "circular":
-        return i % n
-    return -i if i < 0 else 2 * (n - 1) - i  # reflect
+    return [
+        (inside(start + w.dilation * k, n, mode), k) for k in bounded(range(w.kernel), w.kernel)
+    ]
 
 
 def _transposed(
     op: ConvTranspose, x: Tensor, channel: int, at: tuple[int, ...], asked: Asked
 ) -> Worked:
-    weight = (
-        kernel(asked.weight, op, x.shape) if asked.weight is not None else weight_of(op, x.shape)
-    )
+    weight = _weight(op, x, asked)
     each = op.channels // op.groups
     seen = x.shape[0] // op.groups
     first = channel // each * seen
     taps = [
         _scatter_taps(s, u, n) for s, u, n in zip(op.axes(x.shape), at, x.shape[1:], strict=True)
     ]
-    _bound(seen * prod(len(t) for t in taps))
-    planes = _planes(x, taps, range(first, first + seen),
+    channels = bounded(range(first, first + seen), seen * prod(len(t) for t in taps))
+    planes = _planes(x, taps, channels,
                      lambda c, k: weight[(c, channel % each, *k)])  # fmt: skip
     return _summed(op, planes, x.shape, (channel,), weight, asked)
 
@@ -200,7 +189,7 @@ def _transposed(
 def _scatter_taps(s: Scatter, unit: int, n: int) -> Taps:
     """The inputs that a tap spreads to this unit: i · stride - lo + dilation · tap = unit."""
     found: Taps = []
-    for k in reversed(range(s.kernel)):
+    for k in bounded(range(s.kernel)[::-1], s.kernel):
         i, rest = divmod(unit + s.lo - s.dilation * k, s.stride)
         if not rest and 0 <= i < n:
             found.append((i, k))
@@ -208,12 +197,9 @@ def _scatter_taps(s: Scatter, unit: int, n: int) -> Taps:
 
 
 def _linear(op: Linear, x: Tensor, channel: int, at: tuple[int, ...], asked: Asked) -> Worked:
-    weight = (
-        kernel(asked.weight, op, x.shape) if asked.weight is not None else weight_of(op, x.shape)
-    )
+    weight = _weight(op, x, asked)
     count = x.shape[0]
-    _bound(count)
-    values = tuple(x[(i, *at)] for i in range(count))
+    values = tuple(x[(i, *at)] for i in bounded(range(count), count))
     row = tuple(weight[(channel, i)] for i in range(count))
     products = tuple(whole(a * b) for a, b in zip(values, row, strict=True))
     plane = Plane("features" if not at else "channels", (values,), ((False,) * count,), (row,),
@@ -221,13 +207,11 @@ def _linear(op: Linear, x: Tensor, channel: int, at: tuple[int, ...], asked: Ask
     return _summed(op, [plane], x.shape, (channel,), weight, asked)
 
 
-def _bound(count: int) -> None:
-    if count > MOST:
-        raise CellError(f"the unit is a sum of {count:,} products, more than the {MOST:,} allowed")
-
-
 def _planes(
-    x: Tensor, taps: list[Taps], channels: range, weight: Callable[[int, tuple[int, ...]], Number]
+    x: Tensor,
+    taps: list[Taps],
+    channels: Iterable[int],
+    weight: Callable[[int, tuple[int, ...]], Number],
 ) -> list[Plane]:
     """A plane for each channel (and slice, over three axes)."""
     rows = taps[-2] if len(taps) > 1 else [(0, 0)]
@@ -259,7 +243,7 @@ def _pair(taps: list[tuple[int | None, int]]) -> tuple[tuple[int, ...] | None, t
 
 
 def _summed(
-    op: Conv | ConvTranspose | LocallyConnected | Linear,
+    op: Weighty,
     planes: list[Plane],
     x: Shape,
     unit: tuple[int, ...],

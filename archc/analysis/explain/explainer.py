@@ -147,12 +147,14 @@ class Explainer:
 
     # ------------------------------------------------------------------ several layers
 
-    def block(self, scope: FlatScope, found: Found | None = None) -> BlockExplained:
-        """A called block or a labelled group."""
+    def block(
+        self, scope: FlatScope, found: Found | None = None, field: bool = True
+    ) -> BlockExplained:
+        """A called block or a labelled group; without its receptive field where not `field`."""
         row = self._scope_row(scope)
         return self._several(
             row.path, row.block, applied(row) or row.block, row.site, scope.first, scope.last,
-            scope.outputs, self._inside(scope), self._notes(scope, row, found),
+            scope.outputs, self._inside(scope), self._notes(scope, row, found), field,
         )  # fmt: skip
 
     def _network(self) -> BlockExplained:
@@ -181,6 +183,7 @@ class Explainer:
     def _several(
         self, path: str, kind: str, written: str, site: Site, first: int, last: int,
         outputs: tuple[int, ...], items: list[Item], notes: list[str],
+        field: bool = True,
     ) -> BlockExplained:  # fmt: skip
         parts = tuple(self._part(item) for item in items)
         return BlockExplained(
@@ -198,7 +201,7 @@ class Explainer:
             buffered=total([p.buffers for p in parts]),
             macs=total([p.macs for p in parts]),
             neurons=total([p.neurons for p in parts]),
-            seen=seen(self.flat, outputs[0]) if outputs else None,
+            seen=seen(self.flat, outputs[0]) if outputs and field else None,
             notes=tuple(notes),
         )
 

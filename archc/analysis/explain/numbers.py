@@ -15,6 +15,9 @@ from ...ops import Op
 from ...ops.init import Initializer
 from ...ops.weights import Started
 
+TOO_LARGE = 10**15
+"""Numbers are whole and exact up to here."""
+
 Number = int | float
 Get = Callable[[tuple[int, ...]], Number]
 
@@ -232,4 +235,6 @@ def number_of(word: str, where: str) -> Number:
         raise CellError(f"{where}: `{word[:40]}` is not a number") from None
     if value != value or value in (float("inf"), float("-inf")):
         raise CellError(f"{where}: `{word[:40]}` is not a finite number")
+    if abs(value) > TOO_LARGE:
+        raise CellError(f"{where}: `{word[:40]}` is too large for a board")
     return whole(value)

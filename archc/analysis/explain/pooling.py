@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import product as every
 from math import prod
 
 from ...ops.pool import Pool
 from ...ops.windows import Adaptive, Geometry, Window
-from .board import Plane, added, shown
-from .numbers import CellError, Number, Tensor, whole
-
-MOST = 1_000_000
-"""Units of a window at most."""
+from .board import Plane, added, bounded, shown
+from .numbers import Number, Tensor, whole
 
 
 def pooled(
@@ -25,9 +23,7 @@ def pooled(
     sizes = x.shape[1:]
     axes = op.axes(x.shape)
     taps = [_taps(g, u, n) for g, u, n in zip(axes, at, sizes, strict=True)]
-    if prod(len(t) for t in taps) > MOST:
-        raise CellError(f"the window has more than {MOST:,} units")
-    planes, inside = _planes(x, channel, taps)
+    planes, inside = _planes(x, channel, bounded(taps, prod(len(t) for t in taps)))
     if op.by == "max":
         best = max(inside)
         return planes, (f"max  the largest of {len(inside)}: {shown(best)}",), best
@@ -50,12 +46,14 @@ def _taps(geometry: Geometry, unit: int, n: int) -> list[int | None]:
     """The places of an axis in the window, None for those outside of the input."""
     if isinstance(geometry, Window):
         start = unit * geometry.stride - geometry.lo
-        places = [start + geometry.dilation * k for k in range(geometry.kernel)]
+        places = [
+            start + geometry.dilation * k for k in bounded(range(geometry.kernel), geometry.kernel)
+        ]
         return [i if 0 <= i < n else None for i in places]
     if isinstance(geometry, Adaptive):
         low, high = geometry.reads(unit, unit)
-        return list(range(low, high + 1))
-    return list(range(n))
+        return list(bounded(range(low, high + 1), high - low + 1))
+    return list(bounded(range(n), n))
 
 
 def _counted(geometry: Geometry, unit: int, n: int, padding: bool) -> int:
@@ -67,9 +65,10 @@ def _counted(geometry: Geometry, unit: int, n: int, padding: bool) -> int:
 
 
 def _planes(
-    x: Tensor, channel: int, taps: list[list[int | None]]
+    x: Tensor, channel: int, along: Iterable[list[int | None]]
 ) -> tuple[tuple[Plane, ...], list[Number]]:
     """The window as planes (one for each slice, over three axes), and what is inside of it."""
+    taps = list(along)
     rows = taps[-2] if len(taps) > 1 else [0]
     found: list[Plane] = []
     inside: list[Number] = []
