@@ -100,6 +100,7 @@ _Box = tuple[float, float, float, float]
 _BESIDE: tuple[tuple[Anchor, int, int], ...] = (
     ("start", 8, 4), ("end", -8, 4), ("middle", 0, -9), ("middle", 0, 19),
     ("start", 6, -8), ("start", 6, 17), ("end", -6, -8), ("end", -6, 17),
+    ("start", -4, -9), ("start", -4, 19), ("end", 4, -9), ("end", 4, 19),
 )  # fmt: skip
 """Where a label may stand, from its point."""
 
@@ -121,7 +122,7 @@ def _labels(
             start = x + dx - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
             box = (start, y + dy - 10, start + width, y + dy + 2)
             inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= TOP - 8
-            if inside and box[3] <= HEIGHT - BOTTOM and not any(_meet(box, b) for b in taken):
+            if inside and box[3] <= HEIGHT - BOTTOM + 6 and not any(_meet(box, b) for b in taken):
                 taken.append(box)
                 yield Text(x + dx, y + dy, panel.labels[n], anchor)
                 break
