@@ -100,9 +100,9 @@ def scale(measure: Measure, values: Sequence[float]) -> Scale:
     if low > 0 and high / low >= LOGARITHMIC:
         marks = _decades(low / factor, high / factor)
         ticks = [(value * factor, _text(value)) for value in marks]
-        # points beyond the outermost ticks keep off the border
-        low = ticks[0][0] if ticks[0][0] <= low else low / 1.15
-        high = ticks[-1][0] if ticks[-1][0] >= high else high * 1.15
+        # beyond the outermost ticks there is room for points and their labels
+        low = ticks[0][0] if ticks[0][0] <= low else low / 2
+        high = ticks[-1][0] if ticks[-1][0] >= high else high * 2
         return Scale(title, low, high, True, ticks)
     marks = ticks_to(high / factor)
     ticks = [(value * factor, _text(value)) for value in marks]
