@@ -84,7 +84,7 @@ class Feed:
     def batch(self, rows: Tensor, augment: Augmenter | None = None) -> tuple[Tensor, Tensor]:
         """The samples `rows` (a tensor where the data are stored) and their targets."""
         device = self.setup.device
-        x, y = self.x[rows], self.y[rows]
+        x, y = self.x.index_select(0, rows), self.y.index_select(0, rows)
         if self.pinned:
             x, y = x.pin_memory(), y.pin_memory()
         x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
@@ -92,7 +92,11 @@ class Feed:
             y = y.long()  # masks are stored narrower
         if augment is not None:
             x = augment(x, rows.to(device, non_blocking=True))
-        x = torch.addcmul(self.offset, x.float(), self.factor)
+        x = x.float()  # a copy of the data by now, which may be written to
+        if device.type == "cpu":  # where two passes are faster than one kernel that does both
+            x = x.mul_(self.factor).add_(self.offset)
+        else:
+            x = torch.addcmul(self.offset, x, self.factor, out=x)
         if self.setup.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         return x, y
@@ -239,7 +243,7 @@ class Trainer:
                 scaled = loss * weight if weight != 1 else loss
                 scaled.backward()  # type: ignore[no-untyped-call]
             with torch.no_grad():
-                tally.add(self.objective.sums(result, y, loss, training=True))
+                tally.add(result, y, loss, training=True)
                 total = scaled.detach() if total is None else total + scaled.detach()
         if self.recipe.clip > 0:
             nn.utils.clip_grad_norm_(self.learned, self.recipe.clip)
@@ -298,7 +302,7 @@ class Trainer:
                 with self.setup.autocast():
                     result = self.evaluated(x)
                 loss = self.objective.loss(result, y, training=False)
-                tally.add(self.objective.sums(result, y, loss, training=False))
+                tally.add(result, y, loss, training=False)
             tally.restore(self.ranks.add(tally.state()))
             return tally.read()
 

@@ -257,7 +257,14 @@ class Objective:
         return total
 
     def sums(self, result: Any, target: Target, loss: Tensor, training: bool) -> Tensor:
-        """[2 + the metric's] of a batch: loss times samples, samples, the metric's own sums.
+        """[2 + the metric's] of a batch: loss times samples, samples, the metric's own sums."""
+        out, true = self.seen(result, target, training)
+        measured = self.measure.sums(out, true)
+        count = measured.new_full((1,), len(true))
+        return torch.cat([loss.detach().to(measured.dtype).reshape(1) * count, count, measured])
+
+    def seen(self, result: Any, target: Target, training: bool) -> tuple[Tensor, Tensor]:
+        """What the metric looks at: the measured output, and what it should be.
 
         Of samples that were blended, the likelier class is the right one.
         """
@@ -266,34 +273,59 @@ class Objective:
         true = target.likelier() if isinstance(target, Mixed) else target
         if not true.is_floating_point() and out.shape[1] == 1:
             true = true.reshape(out[:, 0].shape)
-        measured = self.measure.sums(out, true)
-        count = measured.new_full((1,), len(true))
-        return torch.cat([loss.detach().to(measured.dtype).reshape(1) * count, count, measured])
+        return out, true
 
 
 class Tally:
-    """Adds up batches. What only the device knows stays there until `read`."""
+    """Adds up batches. What only the device knows stays there until `read`.
+
+    Scores of classes are few numbers, and counting them many small operations: those of several
+    batches are counted together. Whole numbers add up the same in any grouping; losses, which do
+    not, are added batch by batch.
+    """
+
+    TOGETHER, LARGEST = 16, 1 << 18
+    """Batches that wait to be counted at once, and the most numbers that one of them may have."""
 
     def __init__(self, objective: Objective, device: torch.device) -> None:
         # a whole epoch of dense targets counts beyond what float32 holds exactly
         wide = torch.float32 if device.type == "mps" else torch.float64
+        self._objective = objective
         self._measure = objective.measure
         self._sums = torch.zeros(2 + self._measure.size, dtype=wide, device=device)
+        self._waiting: list[tuple[Tensor, Tensor]] = []
 
-    def add(self, sums: Tensor) -> None:
-        """A batch: `Objective.sums`."""
-        self._sums += sums
+    def add(self, result: Any, target: Target, loss: Tensor, training: bool) -> None:
+        """A batch: what the network gave, what it should have, and the loss of that."""
+        out, true = self._objective.seen(result, target, training)
+        self._sums[0].add_(loss.detach(), alpha=len(true))
+        self._waiting.append((out, true))
+        whole = isinstance(self._measure, Classification) and out.numel() <= self.LARGEST
+        if not whole or len(self._waiting) >= self.TOGETHER:
+            self._count()
+
+    def _count(self) -> None:
+        if not self._waiting:
+            return
+        outs, trues = zip(*self._waiting, strict=True)
+        self._waiting = []
+        out, true = (torch.cat(part) if len(part) > 1 else part[0] for part in (outs, trues))
+        self._sums[1].add_(len(true))
+        self._sums[2:].add_(self._measure.sums(out, true))
 
     def state(self) -> Tensor:
         """All that was added, as one vector on the device: to be saved, or summed over ranks."""
+        self._count()
         return self._sums.clone()
 
     def restore(self, state: Tensor) -> None:
         """Take what `state` gave, here or (as a sum) in several processes, as what was added."""
+        self._waiting = []
         self._sums = state.to(self._sums)
 
     def read(self) -> Measured:
         """Waits for the device."""
+        self._count()
         loss, samples, *own = self._sums.tolist()
         figures = self._measure.figures(own)
         return Measured(
