@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -20,12 +21,13 @@ from archc.analysis.explain import (
 )
 from archc.analysis.explain.cell import Asked
 from archc.analysis.explain.model import Sum
-from archc.analysis.explain.numbers import Tensor, counting, weight_of
+from archc.analysis.explain.numbers import CellError, Tensor, counting, weight_of
 from archc.cli import main
 from archc.driver import compile_spec
 from archc.ops.conv import Conv, ConvTranspose, LocallyConnected
 from archc.ops.dense import Linear, Rbf
 from archc.source import Source
+from tests.support.random_nets import random_net
 
 SPECS = Path(__file__).resolve().parent.parent / "specs"
 MOST_FIELDS = 5
@@ -99,6 +101,7 @@ def check_steps(made: LayerExplained, row: LayerRow) -> None:
         assert row.receptive_field is None
         return
     assert made.seen.field == row.receptive_field
+    assert made.seen.exact
     if made.seen.steps:
         assert made.seen.steps[-1].field == row.receptive_field
     for step in made.seen.steps:
@@ -144,6 +147,25 @@ def test_every_field_of_every_spec(path: Path) -> None:
             explained = made.layer(node)
             check_sums(explained, row)
             check_steps(explained, row)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_networks(seed: int) -> None:
+    """Every layer and block of networks that nobody would draw; a unit of each layer."""
+    state = compile_spec("-", source=Source("net.arch", random_net(seed).text))
+    for network in state.networks:
+        assert network.report is not None
+        made = Explainer(network.report)
+        for node, row in zip(made.flat.nodes, network.report.layers(), strict=True):
+            explained = made.layer(node)
+            check_sums(explained, row)
+            assert (explained.seen and explained.seen.field) == row.receptive_field
+            with contextlib.suppress(CellError):
+                made.cell(node.path, Asked((0,) * max(1, len(row.shape) - 1)))
+        for scope, around in zip(made.flat.scopes, network.report.scopes(), strict=True):
+            if scope.first < scope.last:
+                found = made.block(scope, field=False)
+                assert (found.params.value, found.macs.value) == (around.params, around.macs)
 
 
 @pytest.mark.parametrize("name", ["googlenet", "mask_rcnn", "lenet5_1998", "seresnet", "hrnet"])
@@ -523,6 +545,8 @@ NET = """network Net {
         ("params == 5_450", "the claim counts the running averages of normalisation layers, too"),
         ("params == 5_451", "the claim counts the buffers of normalisation layers, too: 33"),
         ("params == 7_730", "the claim counts the auxiliary heads for training, too: 2,312"),
+        ("params == 5_056", "the claim leaves out the `batchnorm` layers and the `linear` layers"),
+        ("params == 7_762", "the claim counts the auxiliary heads for training and the running "),
         ("params == 5_088", "the claim leaves out `fc`: 330"),
         ("params == 5_748", "the claim counts as much as `fc` once more: 330"),
         ("params(c2) == 4_640", "biases that layers with bias=false do not have, too: 32"),

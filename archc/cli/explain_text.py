@@ -24,6 +24,10 @@ MOST_PARTS = 60
 MOST_WRITTEN = 90
 MOST_STEPS = 40
 
+UNEQUAL = (
+    "paths of unequal magnification meet here: units beyond an edge are continued along a slope"
+)
+
 Line = Callable[[str, int], str]
 Paint = Callable[[str, str], str]
 
@@ -222,6 +226,8 @@ def _seen(seen: Seen | None, paint: Paint) -> list[str]:
         if middle > 0 and i == MOST_STEPS // 2:
             rows.append(f"  ... {middle} more (--format json has all)")
         rows += [row, *(f"    {arm}" for arm in _arms(step))]
+    if not seen.exact:
+        rows.append(paint(DIM, "  " + UNEQUAL))
     return [*rows, *([paint(DIM, "  " + rule)] if (rule := _rule(seen)) else [])]
 
 

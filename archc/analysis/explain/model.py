@@ -93,13 +93,16 @@ class Step:
 class Seen:
     """The receptive field of a value over the network's input, and the steps back to there.
 
-    `skipped`: layers on the way that read only their own place and change nothing.
+    `skipped`: layers on the way that read only their own place and change nothing. `exact`: the
+    steps lead to `field` by themselves; else paths of unequal magnification meet, and the steps may
+    be off by what lies beyond the edges.
     """
 
     source: str
     field: ReceptiveField
     steps: tuple[Step, ...]
     skipped: int
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True)

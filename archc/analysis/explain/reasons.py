@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from math import prod
 
 from .explainer import Explainer
@@ -28,11 +29,13 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """Scalars or operations of some layers. `counted`: they are part of the figure."""
+    """Scalars or operations of some layers. `counted`: they are part of the figure. `joins`: it may
+    make up a difference together with another of the same kind, of which no part is its own."""
 
     what: str
     values: tuple[int, ...]
     counted: bool = True
+    joins: str = ""
 
     @property
     def value(self) -> int:
@@ -89,13 +92,15 @@ def _factor(measure: str, figure: int, claimed: float, tolerance: float) -> Iter
 
 def _pairs(candidates: list[_Candidate], difference: float, tolerance: float) -> Iterator[Reason]:
     """Two kinds together, where no single thing explains it."""
-    kinds = [one for one in candidates if one.value and one.what.startswith("the ")]
-    for i, a in enumerate(kinds):
-        for b in kinds[i + 1 :]:
-            apart = a.counted == b.counted and abs(abs(difference) - a.value - b.value) <= tolerance
-            if apart and (difference > 0) == a.counted:
-                verb = "leaves out" if a.counted else "counts, too,"
-                yield Reason(f"the claim {verb} {a.what} and {b.what}", total([a.value, b.value]))
+    kinds = [one for one in candidates if one.value and one.joins]
+    for a, b in combinations(kinds, 2):
+        if a.joins != b.joins or (difference > 0) != a.counted:
+            continue
+        if abs(abs(difference) - a.value - b.value) <= tolerance:
+            said = f"leaves out {a.what} and {b.what}"
+            if not a.counted:
+                said = f"counts {a.what} and {b.what}, too"
+            yield Reason(f"the claim {said}", total([a.value, b.value]))
 
 
 # ---------------------------------------------------------------------------- candidates
@@ -152,16 +157,16 @@ def _not_counted(
         apart = report.auxiliary
         value = apart.params if measure == "params" else apart.macs
         factor = 2 if measure == "flops" else 1
-        yield _Candidate("the auxiliary heads for training", (factor * value,), counted=False)
+        yield _Candidate("the auxiliary heads for training", (factor * value,), False, "apart")
     if measure != "params":
         return
-    for name, what in (
-        ("frozen", "the frozen weights"),
-        ("buffers", "the buffers of normalisation layers"),
+    for name, what, joins in (
+        ("frozen", "the frozen weights", "apart"),
+        ("buffers", "the buffers of normalisation layers", ""),
     ):
         scalars = report.measure(name, target)
         if isinstance(scalars, int):
-            yield _Candidate(what, (scalars,), counted=False)
+            yield _Candidate(what, (scalars,), False, joins)
     yield from _running(explainer, target)
     yield from _missing(explainer, target)
 
@@ -171,7 +176,7 @@ def _running(explainer: Explainer, target: str | int | None) -> Iterator[_Candid
     rows = explainer.report.breakdown("buffers", target)
     averages = [value - 1 for _, value in rows if value % 2]
     what = "the running averages of normalisation layers"
-    yield _Candidate(what, tuple(averages), counted=False)
+    yield _Candidate(what, tuple(averages), False, "apart")
 
 
 def _missing(explainer: Explainer, target: str | int | None) -> Iterator[_Candidate]:
@@ -182,7 +187,8 @@ def _missing(explainer: Explainer, target: str | int | None) -> Iterator[_Candid
         if op.weighty and getattr(op, "bias", None) is False:
             out = explainer.flat.shape(node.outputs[0])
             values.append(prod(out) if op.op == "locally_connected" else out[0])
-    yield _Candidate("the biases that layers with bias=false do not have", tuple(values), False)
+    what = "the biases that layers with bias=false do not have"
+    yield _Candidate(what, tuple(values), False, "apart")
 
 
 def _kinds(explainer: Explainer, rows: list[tuple[str, int]]) -> Iterator[_Candidate]:
@@ -193,7 +199,7 @@ def _kinds(explainer: Explainer, rows: list[tuple[str, int]]) -> Iterator[_Candi
         by_op.setdefault(ops[path], []).append(figure)
     if len(by_op) > 1:
         for op, figures in by_op.items():
-            yield _Candidate(f"the `{op}` layers", tuple(figures))
+            yield _Candidate(f"the `{op}` layers", tuple(figures), joins="operators")
 
 
 def _blocks(rows: list[tuple[str, int]]) -> Iterator[_Candidate]:

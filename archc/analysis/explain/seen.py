@@ -2,12 +2,17 @@
 
 What a unit of the explained value sees of each value before it is worked out backwards with the
 maps that the report composes forwards (`archc.analysis.axis`), so the last step is the report's
-figure. Where paths meet, the field is the union of what is seen through each; the path that is
-followed is the one through which most of the input is seen.
+figure. (Where paths of unequal magnification meet, maps are tables of the units that there are, and
+what lies beyond is continued along a slope: then the two ways may differ there, the last step is
+given as the report has it, and that is said.)
+
+Where paths meet, the field is the union of what is seen through each; the path that is followed is
+the one through which most of the input is seen.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 from ...graph import Shape
@@ -26,12 +31,28 @@ def seen(flat: Flat, value: int) -> Seen | None:
     source = _source(flat)
     if source is None:
         return None
-    fields = _backwards(flat, value)
-    whole = figures(fields.get(source))
-    if whole is None:
+    reported = flat.walker.figures(*flat.place_of(value))
+    if reported is None:
         return None
-    steps, skipped = _steps(flat, value, source, fields)
-    return Seen(flat.inputs[source][0], whole, tuple(steps), skipped)
+    fields = _backwards(flat, value)
+    steps, skipped = _steps(flat, value, fields)
+    exact = _same(figures(fields.get(source)), reported)
+    if steps:
+        # Whether there are holes is a bound, which depends on the order of composition.
+        sums = steps[-1].sums if exact else (None,) * len(reported.axes)
+        steps[-1] = replace(steps[-1], field=reported, sums=sums)
+    return Seen(flat.inputs[source][0], reported, tuple(steps), skipped, exact)
+
+
+def _same(found: ReceptiveField | None, reported: ReceptiveField) -> bool:
+    """Are two fields equal up to their holes?"""
+    if found is None or len(found.axes) != len(reported.axes):
+        return False
+    return all(
+        (a is None and b is None)
+        or (a is not None and b is not None and a._replace(holes=b.holes) == b)
+        for a, b in zip(found.axes, reported.axes, strict=True)
+    )
 
 
 def _source(flat: Flat) -> int | None:
@@ -67,7 +88,7 @@ def _backwards(flat: Flat, value: int) -> dict[int, Field]:
 # ---------------------------------------------------------------------------- steps
 
 
-def _steps(flat: Flat, value: int, source: int, fields: dict[int, Field]) -> tuple[list[Step], int]:
+def _steps(flat: Flat, value: int, fields: dict[int, Field]) -> tuple[list[Step], int]:
     """The layers on the way that is followed, and how many were left out."""
     steps: list[Step] = []
     skipped, at = 0, value
