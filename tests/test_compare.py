@@ -203,6 +203,7 @@ def test_no_point_that_checks(spec: str, capsys: pytest.CaptureFixture[str]) -> 
     ("arguments", "code", "text"),
     [
         (["--sweep", "wdth=1,2"], 1, "did you mean `width`?"),
+        (["--sweep", "width=1,2", "--sweep", "h=1,2"], 1, "no network here has a parameter `h`"),
         (["--sweep", "width=1,2", "--set", "depht=1"], 1, "did you mean `depth`?"),
         (["--sweep", "width=1,2", "--set", "width=1"], 2, "by --set and by --sweep"),
         (["--sweep", "width=1,2", "--sweep", "width=3"], 2, "given twice"),
@@ -222,6 +223,17 @@ def test_mistakes(
     out, err = capsys.readouterr()
     assert not out and text in err and "Traceback" not in err
     assert err.count("error") <= 2
+
+
+def test_names_that_no_network_has_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "two.arch"
+    one = "network {}({}: int = 3) {{ input x[3, 8, 8]  output x -> conv({}, 3) }}\n"
+    path.write_text(one.format("A", "a", "a") + one.format("B", "b", "b"))
+    assert main(["compare", str(path), "--sweep", "a=1,2", "--sweep", "b=1,2"]) == 1
+    out, err = capsys.readouterr()
+    assert not out and "no network here has all of `a` and `b`" in err
 
 
 def test_bounds_of_a_sweep() -> None:

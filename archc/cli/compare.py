@@ -77,7 +77,7 @@ def _swept(args: argparse.Namespace, path: str, options: Options) -> list[Row]:
         state = compile_spec(path, there, "analysis", source=first.source)
         if not state.failed:
             names = " and ".join(f"`{one.name}`" for one in args.sweep)
-            state.diagnostics.error("E0301", f"no network here has both {names}")
+            state.diagnostics.error("E0301", f"no network here has all of {names}")
         _say(args, state)
         return []
     rows: list[Row] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from ..analysis.cells import clean, receptive, short
 from ..analysis.compare import Totals
@@ -52,13 +53,16 @@ def _table(shown: list[Line], unfold: bool, color: bool, width: int) -> Iterator
     over = sum(widths) + 2 * (len(widths) - 1) + 2 - width
     said = max([len(line.what) for line in shown if line.kind == "changed"], default=0)
     # Arguments can be long, and so can names. What changed comes first.
-    for column, fewest in ((1, max(16, min(40, said))), (0, 28)):
+    for column, fewest in ((1, max(16, min(40, said))), (0, 34)):
         cut = min(max(0, over), max(0, widths[column] - fewest))
         widths[column] -= cut
         over -= cut
     yield _painted("2", "  " + _aligned(_HEAD, widths), color)
     for line, row in zip(shown, rows, strict=False):
-        yield _painted(_STYLES[line.kind], f"{MARKS[line.kind]} {_aligned(row, widths)}", color)
+        mark = MARKS[line.kind]
+        for part in _wrapped(line, row, widths):
+            yield _painted(_STYLES[line.kind], f"{mark} {_aligned(part, widths)}", color)
+            mark = " "
     if hidden:
         yield f"  … {hidden:,} more lines; --unfold shows every layer"
 
@@ -66,6 +70,18 @@ def _table(shown: list[Line], unfold: bool, color: bool, width: int) -> Iterator
 def _cells(line: Line) -> tuple[str, ...]:
     params = f"{line.params:+,}" if line.params else ""
     return line.name, line.what, line.shape, params, _signed(line.macs) if line.macs else ""
+
+
+def _wrapped(line: Line, row: tuple[str, ...], widths: list[int]) -> Iterator[tuple[str, ...]]:
+    """A row, over several lines where a change or two names need them; arguments of layers that
+    only come or go, and long paths, are cut."""
+    name, what, *rest = row
+    names = wrap(name, widths[0], break_long_words=False) if " → " in name else [name]
+    said = wrap(what, widths[1]) if line.kind == "changed" else [what]
+    for i in range(max(len(names), len(said))):
+        first = names[i] if i < len(names) else ""
+        second = said[i] if i < len(said) else ""
+        yield (first, second, *(rest if i == 0 else [""] * len(rest)))
 
 
 def _aligned(cells: Sequence[str], widths: list[int]) -> str:
