@@ -601,12 +601,24 @@ def said(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> tuple
 LENET = str(SPECS / "lenet5.arch")
 
 
+PAGE = SPECS.parent / "docs" / "explain.md"
+SHOWN = re.compile(r"```sh\narchc explain (.*)\n```\n\n```text\n((?:.|\n)*?)```")
+
+
 def test_the_page_shows_what_is_printed(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, update_golden: bool
 ) -> None:
     monkeypatch.chdir(SPECS.parent)
-    page = (SPECS.parent / "docs" / "explain.md").read_text(encoding="utf-8")
-    pairs = re.findall(r"```sh\narchc explain (.*)\n```\n\n```text\n((?:.|\n)*?)```", page)
+    page = PAGE.read_text(encoding="utf-8")
+    if update_golden:
+
+        def filled(match: re.Match[str]) -> str:
+            printed = said(capsys, *match[1].split())[0]
+            return f"```sh\narchc explain {match[1]}\n```\n\n```text\n{printed}```"
+
+        page = SHOWN.sub(filled, page)
+        PAGE.write_text(page, encoding="utf-8")
+    pairs = SHOWN.findall(page)
     assert len(pairs) == 3
     for command, printed in pairs:
         assert said(capsys, *command.split())[0] == printed
