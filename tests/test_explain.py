@@ -629,6 +629,7 @@ def test_the_page_shows_what_is_printed(
     [
         (("C33",), "E0208", "did you mean `C3`?"),
         (("nothing_like_it",), "E0208", "its labels: image, C1"),
+        (("\x1b[31m" + "x" * 5000,), "E0208", "no layer or block `\\x1b[31mxxx"),
         (("C1", "--at", "28,0"), "E1001", "there is no unit 28"),
         (("C1", "--at", "2"), "E1001", "--at takes 2 numbers"),
         (("C1", "--at", "2,2", "--channel", "6"), "E1001", "there is no channel 6"),
@@ -679,6 +680,9 @@ def test_usage(args: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> Non
         ("1,2,x\n", "`x` is not a number"),
         ("1,2\n3,4\n", "larger than its padded input"),
         ("", "has 0 pictures"),
+        ('"1\n2,3\n', "is not a number"),
+        ("1" * 200_000, "no table of numbers"),
+        ("1e300\n", "too large"),
         ("1\n\n2\n\n3\n", "has 3 pictures, but 1 channels come in"),
     ],
 )

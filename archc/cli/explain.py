@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..source import Source
 
 MOST_LISTED = 12
+LONGEST = 100
 _ROUGH = re.compile(r"~=\s*([\d_.]+(?:[eE][+-]?\d+)?[KMGT]?)\s*\Z", re.ASCII)
 
 
@@ -102,9 +103,11 @@ def _label(args: argparse.Namespace, state: Compilation) -> int:
         return _unknown(args, state, unknown)
     others = having[1:]
     if others and args.format != "json":
+        from ..analysis.cells import clean
+
         more = f"{', '.join(others[:4])}{', ...' if len(others) > 4 else ''}"
         print(
-            f"{having[0]} is the first network of {state.path} that has it; so have {more} "
+            f"{having[0]} is the first network of {clean(state.path)} that has it; so have {more} "
             "(--network chooses)\n",
             file=sys.stderr,
         )
@@ -128,14 +131,18 @@ def _picture(args: argparse.Namespace, state: Compilation) -> Callable[[Shape], 
     """The numbers of a CSV file, as the input of a layer."""
     import csv
 
-    from ..analysis.explain.numbers import number_of, picture
+    from ..analysis.explain.numbers import CellError, number_of, picture
     from ..syntax.load import read
 
     source = read(args.input, state.diagnostics, max_bytes=args.max_bytes)
     if source is None:
         raise Refusal
     planes: list[list[list[Number]]] = [[]]
-    for row in csv.reader(source.text.splitlines()):
+    try:
+        rows = list(csv.reader(source.text.splitlines(), quoting=csv.QUOTE_NONE))
+    except csv.Error as error:
+        raise CellError(f"{source.name} is no table of numbers: {error}") from None
+    for row in rows:
         words = [word.strip() for word in row if word.strip()]
         if words:
             planes[-1].append([number_of(word, source.name) for word in words])
@@ -151,6 +158,10 @@ class Refusal(Exception):
 
 def _unknown(args: argparse.Namespace, state: Compilation, errors: list[UnknownLabel]) -> int:
     """E0208: no network has the label."""
+    from ..analysis.cells import clean
+
+    label = clean(args.label)
+    label = label if len(label) <= LONGEST else f"{label[: LONGEST - 3]}..."
     names = " and ".join(f"`{n.name}`" for n in state.networks[:3])
     where = names if len(state.networks) <= 3 else f"any network of `{state.path}`"
     meant = next((e.meant for e in errors if e.meant is not None), None)
@@ -158,12 +169,12 @@ def _unknown(args: argparse.Namespace, state: Compilation, errors: list[UnknownL
     if several:
         listed = ", ".join(several[:MOST_LISTED])
         more = ", ..." if len(several) > MOST_LISTED else ""
-        message = f"`{args.label}` is the end of several paths in {where}"
+        message = f"`{label}` is the end of several paths in {where}"
         return refuse(args, "E0208", message, help=f"one of {listed}{more}")
     listed = ", ".join(errors[0].top[:MOST_LISTED])
     more = ", ..." if len(errors[0].top) > MOST_LISTED else ""
     help = f"did you mean `{meant}`?" if meant else f"its labels: {listed}{more}"
-    return refuse(args, "E0208", f"no layer or block `{args.label}` in {where}", help=help)
+    return refuse(args, "E0208", f"no layer or block `{label}` in {where}", help=help)
 
 
 def _print(

@@ -22,14 +22,17 @@ def moved(op: Any, inputs: list[Tensor], channel: int, at: tuple[int, ...]) -> W
     if op.op in ("pad", "crop"):
         return _bordered(op, inputs, channel, at)
     index = _origin(op, x.shape, channel, at)
-    return None if index is None else _taken(x, index)
+    if index is None:
+        return None
+    said = ("it is of the first of the parts",) if op.op == "split" else ()
+    return _taken(x, index, said)
 
 
-def _taken(x: Tensor, index: tuple[int, ...]) -> Worked:
+def _taken(x: Tensor, index: tuple[int, ...], said: tuple[str, ...] = ()) -> Worked:
     value = x[index]
     where = f"unit ({', '.join(map(str, index[1:]))}) of " if len(index) > 1 else ""
     kind = "channel" if len(index) > 1 else "feature"
-    return (f"{where}{kind} {index[0]} = {shown(value)}",), value, ()
+    return (f"{where}{kind} {index[0]} = {shown(value)}",), value, said
 
 
 # ---------------------------------------------------------------------------- joined
