@@ -18,6 +18,13 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
+OpenShare = Annotated[float, Field(gt=0, lt=1)]
+Side = Annotated[int, Field(ge=8, le=2048)]
+"""Pixels along an edge of a square image."""
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
 class Choice(BaseModel):
     """Base of all choices. `name` is how it is spelled in a recipe."""
 
@@ -41,6 +48,83 @@ class Npz(Choice):
 
     name = "npz"
     path: Annotated[str, Field(min_length=1)]
+
+
+class Images(Choice):
+    """Image files in one folder per class, in the folders `train` and `test` of `path` or in it.
+
+    `size`: they are resized to (the shorter side) and cropped at their middle; needed where they
+    differ. `channels`: 1 (grey) or 3. `test`: the share held out where there is no folder `test`.
+    """
+
+    name = "images"
+    path: Annotated[str, Field(min_length=1)]
+    size: Side | None = None
+    channels: Literal[1, 3] = 3
+    test: OpenShare = 0.2
+    seed: Seed = 0
+
+
+class Masks(Choice):
+    """Images and masks of the same names, in folders `images` and `masks`; else as `images`.
+
+    A mask's pixels are class numbers (grey or palette, 8 or 16 bits).
+    """
+
+    name = "masks"
+    path: Annotated[str, Field(min_length=1)]
+    size: Side | None = None
+    channels: Literal[1, 3] = 3
+    test: OpenShare = 0.2
+    seed: Seed = 0
+
+
+class Pair(Choice):
+    """One image and what it should become: two files, trained on and tested on."""
+
+    name = "pair"
+    image: Annotated[str, Field(min_length=1)]
+    target: Annotated[str, Field(min_length=1)]
+    channels: Literal[1, 3] = 1
+
+
+class Digits(Choice):
+    """Handwritten digits of 8x8 pixels, which ship with archc: 1,437 to train on, 360 to test."""
+
+    name = "digits"
+
+
+class Scenes(Choice):
+    """Made scenes of five shapes with exact masks; form tells the class of a pixel, not colour."""
+
+    name = "scenes"
+    count: Count = 2000
+    size: Side = 64
+    seed: Seed = 0
+    test: Count = 500
+
+
+class Keypoints(Choice):
+    """Made stick figures with the places of 11 joints, some hidden."""
+
+    name = "keypoints"
+    count: Count = 2000
+    size: Side = 64
+    seed: Seed = 0
+    test: Count = 500
+
+
+class Filtered(Choice):
+    """Made grey pictures and what `contrast` times a kernel, plus `brightness`, makes of them."""
+
+    name = "filtered"
+    kernel: Literal["identity", "sobel_x", "sobel_y", "laplace", "gauss", "box"] = "identity"
+    contrast: Finite = 1.0
+    brightness: Finite = 0.0
+    count: Count = 64
+    size: Side = 32
+    seed: Seed = 0
+    test: Count = 16
 
 
 # --------------------------------------------------------------------------- optimizers
@@ -277,7 +361,7 @@ class Given(Choice):
         return self
 
 
-Source = Idx | Npz
+Source = Idx | Npz | Images | Masks | Pair | Digits | Scenes | Keypoints | Filtered
 Optimizer = Sgd | Adam | AdamW | RmsProp
 Schedule = Constant | OneCycle | Cosine | Step
 Loss = ByTask | CrossEntropy | Dice | Bce | Mse | Huber | Heatmaps
@@ -289,7 +373,7 @@ Switch = Literal["auto"] | bool
 """`auto` leaves it to the device."""
 
 CHOICES: dict[str, tuple[type[Choice], ...]] = {
-    "data": (Idx, Npz),
+    "data": (Idx, Npz, Images, Masks, Pair, Digits, Scenes, Keypoints, Filtered),
     "optimizer": (Sgd, Adam, AdamW, RmsProp),
     "schedule": (Constant, OneCycle, Cosine, Step),
     "loss": (ByTask, CrossEntropy, Dice, Bce, Mse, Huber, Heatmaps),

@@ -48,6 +48,11 @@ def run_image(module: nn.Module, image: Path, result: Path, channels: int) -> st
 
 def load_image(path: Path, channels: int, said: list[str]) -> Tensor:
     """An image as float32 [channels, H, W] in 0..1. What had to be changed is added to `said`."""
+    return _channels(_tensor(open_image(path), said), channels, said)
+
+
+def open_image(path: Path) -> Image.Image:
+    """An image, unpacked and turned upright. Raises TrainError E0805: no image, or too large."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -55,6 +60,7 @@ def load_image(path: Path, channels: int, said: list[str]) -> Tensor:
                 _check_size(path, opened.size)
                 turned = ImageOps.exif_transpose(opened)
                 turned.load()
+                return turned
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _unreadable(path, f"it has more than {MOST_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
@@ -62,7 +68,6 @@ def load_image(path: Path, channels: int, said: list[str]) -> Tensor:
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise _unreadable(path, why) from None
-    return _channels(_tensor(turned, said), channels, said)
 
 
 def _check_size(path: Path, size: tuple[int, int]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -13,62 +12,31 @@ from torch import Tensor
 
 from .. import data as packaged
 from ..source import Span
-from .choices import Choice, Idx, Npz
+from .choices import (
+    Choice,
+    Digits,
+    Filtered,
+    Idx,
+    Images,
+    Keypoints,
+    Masks,
+    Npz,
+    Pair,
+    Scenes,
+)
 from .errors import TrainError
 from .idx import read_idx
+from .images import read_images, read_masks, read_pair
+from .making import make_filtered, make_keypoints, make_scenes
 from .npz import read_npz
+from .samples import Data, Split
+
+__all__ = ["Data", "Split", "load"]
 
 SYSTEM = Path("/usr/share/datasets")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 IMAGES, LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
 SPLITS = ("train", "t10k")
-
-
-@dataclass
-class Split:
-    """Samples and their targets, and the files (or arrays) that they came from.
-
-    `x`: [N, C, H, W] (or any [N, ...]), uint8 or float32. `y` by kind:
-
-    - `classes`: [N] class numbers, whole
-    - `masks`: [N, ...] class numbers of places, whole; `metrics.IGNORED` counts nowhere
-    - `values`: [N, ...] float32
-    - `keypoints`: [N, K, 3] float32: x and y in pixels (0 is the middle of the first), and whether
-      it is to be seen (1) or not (0)
-    """
-
-    x: Tensor
-    y: Tensor
-    x_from: str
-    y_from: str
-    keypoints: bool = False
-
-    @property
-    def kind(self) -> str:
-        """`classes`, `masks`, `values` or `keypoints`."""
-        if self.keypoints:
-            return "keypoints"
-        if self.y.is_floating_point():
-            return "values"
-        return "classes" if self.y.ndim == 1 else "masks"
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def take(self, rows: Tensor) -> Split:
-        return replace(self, x=self.x[rows], y=self.y[rows])
-
-
-@dataclass
-class Data:
-    """What a source gives: both splits, where they were found, and what a reader should know."""
-
-    train: Split
-    test: Split
-    where: Path
-    notes: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    """Of the classes, by number; none where the data give none."""
 
 
 def load(source: Choice, spec_dir: Path, *, trusted: bool, span: Span | None = None) -> Data:
@@ -197,7 +165,8 @@ def _load_npz(source: Choice, spec_dir: Path, trusted: bool) -> Data:
     arrays = read_npz(path, ("x_train", "y_train", "x_test", "y_test"))
     splits = []
     for part in ("train", "test"):
-        x, y = _samples(arrays[f"x_{part}"]), _targets(path, f"y_{part}", arrays[f"y_{part}"])
+        x = _samples(path, f"x_{part}", arrays[f"x_{part}"])
+        y = _targets(path, f"y_{part}", arrays[f"y_{part}"])
         if len(x) != len(y):
             raise TrainError(
                 "E0805", f"`{path}`: {len(x):,} records in x_{part}, but {len(y):,} in y_{part}"
@@ -208,26 +177,89 @@ def _load_npz(source: Choice, spec_dir: Path, trusted: bool) -> Data:
     return Data(splits[0], splits[1], path)
 
 
-def _samples(x: Tensor) -> Tensor:
+def _samples(path: Path, name: str, x: Tensor) -> Tensor:
     """[N, H, W] is grey images; bytes stay bytes, everything else becomes float32."""
+    _check_numbers(path, name, x)
     if x.ndim == 3:
         x = x[:, None]
     return x if x.dtype == torch.uint8 else x.float()
 
 
-def _targets(path: Path, name: str, y: Tensor) -> Tensor:
-    """Whole numbers are classes ([N, 1] as some sets ship them is [N]); fractions are values."""
-    if y.is_floating_point():
-        bad = ~torch.isfinite(y).reshape(len(y), -1).all(1)
+def _check_numbers(path: Path, name: str, values: Tensor) -> None:
+    """Raise TrainError E0805 at the first record that holds what is no finite number."""
+    if values.is_floating_point():
+        bad = ~torch.isfinite(values).reshape(len(values), -1).all(1)
         if bool(bad.any()):
             record = int(bad.nonzero()[0])
             raise TrainError("E0805", f"`{path}`: record {record} of {name} is not a number")
+
+
+def _targets(path: Path, name: str, y: Tensor) -> Tensor:
+    """Whole numbers are classes ([N, 1] as some sets ship them is [N]); fractions are values."""
+    if y.is_floating_point():
+        _check_numbers(path, name, y)
         return y.float()
     y = y.long()
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
+# --------------------------------------------------------------------------- images
+
+
+def _found(name: str, spec_dir: Path, trusted: bool, folder: bool) -> Path:
+    """The first place where there is a folder (or file) of that name."""
+    looked = places(name, spec_dir, trusted)
+    for path in looked:
+        if path.is_dir() if folder else path.is_file():
+            return path
+    raise _missing("folder" if folder else "file", name, looked)
+
+
+def _load_images(source: Choice, spec_dir: Path, trusted: bool) -> Data:
+    assert isinstance(source, Images)
+    return read_images(_found(source.path, spec_dir, trusted, folder=True), source)
+
+
+def _load_masks(source: Choice, spec_dir: Path, trusted: bool) -> Data:
+    assert isinstance(source, Masks)
+    return read_masks(_found(source.path, spec_dir, trusted, folder=True), source)
+
+
+def _load_pair(source: Choice, spec_dir: Path, trusted: bool) -> Data:
+    assert isinstance(source, Pair)
+    image, target = (
+        _found(name, spec_dir, trusted, folder=False) for name in (source.image, source.target)
+    )
+    return read_pair(image, target, source)
+
+
+# --------------------------------------------------------------------------- without files
+
+
+def _load_digits(source: Choice, spec_dir: Path, trusted: bool) -> Data:
+    folder = packaged.FOLDER / "digits"
+    train, test = (_idx_split(*(folder / (part + kind + ".gz") for kind in (IMAGES, LABELS)))
+                   for part in SPLITS)  # fmt: skip
+    return Data(train, test, folder)
+
+
+def _load_made(source: Choice, spec_dir: Path, trusted: bool) -> Data:
+    if isinstance(source, Scenes):
+        return make_scenes(source)
+    if isinstance(source, Keypoints):
+        return make_keypoints(source)
+    assert isinstance(source, Filtered)
+    return make_filtered(source)
+
+
 SOURCES: dict[type[Choice], Callable[[Choice, Path, bool], Data]] = {
     Idx: _load_idx,
     Npz: _load_npz,
+    Images: _load_images,
+    Masks: _load_masks,
+    Pair: _load_pair,
+    Digits: _load_digits,
+    Scenes: _load_made,
+    Keypoints: _load_made,
+    Filtered: _load_made,
 }
