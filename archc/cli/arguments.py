@@ -184,6 +184,13 @@ def _build(commands: Any) -> None:
         metavar="KIND,...",
         help=f"what to write: {', '.join(EMITS)} (default: model,svg)",
     )
+    p.add_argument(
+        "--with-train",
+        nargs="?",
+        const="",
+        metavar="RECIPE",
+        help="also a train.py that needs torch alone, of a recipe (default: the network's first)",
+    )
     p.add_argument("--unfold", action="store_true", help="diagrams show the inside of blocks")
     _transforms(p)
     _color(p)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..driver import Compiled, transformed
+from ..driver import Compilation, Compiled, transformed
 from .common import compiled, complain, one_network, refuse
 from .files import write_all
 
@@ -46,6 +46,11 @@ def build(args: argparse.Namespace) -> int:
 
                 path = Path(args.out) / f"{stem(network)}.html"
                 files[path] = report_page(state, network).encode()
+        if args.with_train is not None:
+            made = _scripts(args, state)
+            if made is None:
+                return 1
+            files |= made
     except EmitError as error:
         return refuse(args, "E0901", str(error))
     try:
@@ -61,6 +66,19 @@ def build(args: argparse.Namespace) -> int:
     for path in files:
         print(path)
     return 0
+
+
+def _scripts(args: argparse.Namespace, state: Compilation) -> dict[Path, bytes] | None:
+    """Training scripts; None where they cannot be made, which is said."""
+    from ..train import TrainError
+    from .train import diagnostic
+    from .with_train import scripts
+
+    try:
+        return scripts(args, state, {network.name: stem(network) for network in state.networks})
+    except TrainError as error:
+        complain(args, [diagnostic(e) for e in error.each()])
+        return None
 
 
 def stem(network: Compiled) -> str:

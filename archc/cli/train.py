@@ -89,7 +89,7 @@ def choose(args: argparse.Namespace) -> tuple[Compilation, Compiled, RecipeSpec]
     if read.failed or read.program is None:
         complain(args, read.diagnostics)
         return None
-    recipe = _recipe(args, read.program.recipes())
+    recipe = pick(args, read.program.recipes())
     if recipe is None:
         return None
     name = args.network or recipe.network or _only(list(read.program.networks))
@@ -115,7 +115,7 @@ def choose(args: argparse.Namespace) -> tuple[Compilation, Compiled, RecipeSpec]
     return state, state.networks[0], recipe
 
 
-def _recipe(args: argparse.Namespace, recipes: list[RecipeSpec]) -> RecipeSpec | None:
+def pick(args: argparse.Namespace, recipes: list[RecipeSpec]) -> RecipeSpec | None:
     """The recipe that is asked for, or the first one for the network."""
     names = [r.name for r in recipes]
     if args.recipe is not None:

@@ -1,0 +1,24 @@
+"""Lines of code as a formatter leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+WIDTH = 100
+"""Columns of a script."""
+
+
+def call(start: str, arguments: Sequence[str], end: str = ")", within: int = 0) -> list[str]:
+    """`x = f(a, b)` on one line if it fits, else its arguments on one of their own, else on many.
+
+    `start` ends with the bracket, `end` begins with the one that closes it. `within`: columns to
+    the left that are not part of the lines.
+    """
+    line = f"{start}{', '.join(arguments)}{end}"
+    if within + len(line) <= WIDTH:
+        return [line]
+    indent = " " * (len(start) - len(start.lstrip()))
+    inner = f"{indent}    {', '.join(arguments)}"
+    if within + len(inner) <= WIDTH:
+        return [start, inner, indent + end]
+    return [start, *(f"{indent}    {argument}," for argument in arguments), indent + end]
