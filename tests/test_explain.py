@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -566,6 +567,29 @@ def test_claims(
     claimed: str, said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert said in claim(NET.replace("CLAIM", claimed), 6, capsys, tmp_path / "net.arch")
+
+
+@pytest.mark.parametrize(
+    ("name", "exact", "printed", "reason"),
+    [
+        ("hrnet", "macs == 4_283_537_072", "macs ~= 3.99G", "in units of 2^30, not 10^9"),
+        (
+            "simplebaseline",
+            "macs == 5_426_380_800",
+            "macs ~= 8.99G",
+            "as the convention `simplebaseline` does",
+        ),
+    ],
+)
+def test_published_conventions_are_recognized(
+    name: str, exact: str, printed: str, reason: str, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    text = (SPECS / f"{name}.arch").read_text(encoding="utf-8")
+    assert exact in text
+    line = text[: text.index(exact)].count("\n") + 1
+    shutil.copy(SPECS / "resnet.arch", tmp_path)  # which the other uses
+    assert reason in claim(text.replace(exact, printed, 1), line, capsys, tmp_path / "net.arch")
 
 
 def test_terms_of_every_claim_add_up() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import prod
 
+from ..conventions import CONVENTIONS, GIBI, GIGA, Conventions
 from .explainer import Explainer
 from .flat import FlatNode
 from .model import Sum, total
@@ -54,6 +55,8 @@ def reasons(
     found: list[Reason] = []
     if measure in ("macs", "flops"):
         found += _factor(measure, figure, claimed, tolerance)
+        if target is None:
+            found += _conventions(explainer, claimed, tolerance)
     difference = figure - claimed
     candidates = list(_candidates(explainer, measure, target, exact=tolerance < 1))
     for one in candidates:
@@ -84,10 +87,24 @@ def _factor(measure: str, figure: int, claimed: float, tolerance: float) -> Iter
     if measure == "flops" and abs(figure / 2 - claimed) <= tolerance:
         yield Reason("the claim counts MACs, each of which is two FLOPs",
                      Sum(f"{figure:,} / 2", figure // 2))  # fmt: skip
-    if abs(figure / 2**30 - claimed / 10**9) * 10**9 <= tolerance and figure > 10**9:
-        yield Reason("the claim is in units of 2^30, not 10^9",
-                     Sum(f"⌊{figure:,} · 1,000,000,000 / 1,073,741,824⌋",
-                         figure * 10**9 // 2**30))  # fmt: skip
+    if abs(figure / GIBI * GIGA - claimed) <= tolerance and figure > GIGA:
+        yield Reason("the claim is in units of 2^30, not 10^9", _gibi(figure))
+
+
+def _gibi(figure: int) -> Sum:
+    """A figure that is printed in units of 2^30 as if they were 10^9."""
+    return Sum(f"⌊{figure:,} · {GIGA:,} / {GIBI:,}⌋", figure * GIGA // GIBI)
+
+
+def _conventions(explainer: Explainer, claimed: float, tolerance: float) -> Iterator[Reason]:
+    """Ways of counting that publications have, and that come to the claim."""
+    counts = Conventions(explainer.report.graph)
+    for name, convention in CONVENTIONS.items():
+        one = counts.counted(convention)
+        if abs(one.figure * GIGA - claimed) <= tolerance:
+            scaled = convention.scale == GIBI
+            sum_ = _gibi(one.operations) if scaled else total([one.operations])
+            yield Reason(f"the claim counts as the convention `{name}` does", sum_)
 
 
 def _pairs(candidates: list[_Candidate], difference: float, tolerance: float) -> Iterator[Reason]:
