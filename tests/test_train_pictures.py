@@ -64,9 +64,9 @@ def test_masks_have_a_colour_for_each_class_over_the_image() -> None:
     image = torch.full((1, 2, 2), 0.5)
     mask = torch.tensor([[0, 1], [2, IGNORED]])
     painted = draw.over(image, mask, colours)
-    assert painted[:, 0, 0].tolist() == pytest.approx([0.5] * 3)
-    assert torch.allclose(painted[:, 0, 1], 0.2 + 0.6 * colours[1])
-    assert torch.allclose(painted[:, 1, 0], 0.2 + 0.6 * colours[2])
+    assert painted[:, 0, 0].tolist() == pytest.approx([0.65] * 3)
+    assert torch.allclose(painted[:, 0, 1], 0.175 + 0.65 * colours[1])
+    assert torch.allclose(painted[:, 1, 0], 0.175 + 0.65 * colours[2])
     assert painted[:, 1, 1].tolist() == pytest.approx([0.125] * 3)
 
 

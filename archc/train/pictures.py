@@ -200,10 +200,10 @@ def masks(title: str, images: Tensor, true: Tensor, said: Tensor, names: Sequenc
 
 
 def over(image: Tensor, mask: Tensor, colours: Tensor) -> Tensor:
-    """A mask [H, W] over an image: [3, H, W]. Class 0, the ground, only makes it paler."""
-    grey = image.mean(0, keepdim=True).expand(3, -1, -1) if len(image) != 3 else image
+    """A mask [H, W] over a grey copy of an image: [3, H, W]. Class 0, the ground, has no colour."""
+    grey = image.mean(0, keepdim=True).expand(3, -1, -1)
     painted = colours[mask.clamp_min(0)].movedim(-1, 0)
-    mixed = torch.where(mask == 0, 0.7 * grey + 0.15, 0.4 * grey + 0.6 * painted)
+    mixed = torch.where(mask == 0, 0.5 * grey + 0.4, 0.35 * grey + 0.65 * painted)
     return torch.where(mask == IGNORED, 0.25 * grey, mixed).clamp(0, 1)
 
 

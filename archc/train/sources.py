@@ -139,7 +139,7 @@ def _load_idx(source: Choice, spec_dir: Path, trusted: bool) -> Data:
         )
     present = [file for file in files if file is not None]
     train, test = _idx_split(present[0], present[1]), _idx_split(present[2], present[3])
-    return Data(train, test, folder, notes)
+    return Data(train, test, folder, notes, list(packaged.CLASSES.get(folder.name, ())))
 
 
 def _idx_split(images: Path, labels: Path) -> Split:
