@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..diagnostics import Edit, Fix, closest
@@ -280,29 +281,33 @@ def _convert_all(self: Expressions, name: str, given: Given, params: dict[str, t
     """Bring arguments to the types of their parameters; report those that do not fit."""
 
     def fits(param: str, value: Any) -> bool:
-        kind = params[param].type
-        return kind is None or _convert(value, kind) is not None
+        return convert(value, params[param].type) is not None
 
     def swapped(one: str, other: str) -> bool:
         both = one in given.values and other in given.values
         return both and fits(one, given.values[other]) and fits(other, given.values[one])
 
-    wrong = [param for param, value in given.values.items() if not fits(param, value)]
-    if wrong and swaps.report(self.session, name, given, wrong, swapped):
-        given.broken = True
-        return
+    wrong = []
     for param, value in given.values.items():
-        try:
-            given.values[param] = typed(self, value, params[param], given.spans[param])
-        except Fail:
-            given.broken = True
+        made = convert(value, params[param].type)
+        if made is None:
+            wrong.append(param)
+        else:
+            given.values[param] = made[0]
+    if not wrong:
+        return
+    given.broken = True
+    if not swaps.report(self.session, name, given, wrong, swapped):
+        for param in wrong:
+            with suppress(Fail):
+                typed(self, given.values[param], params[param], given.spans[param])
 
 
 def typed(self: Expressions, value: Any, param: tree.Param, span: Span) -> Any:
     """The value as the parameter's type has it; E0304 or E0307 where it does not fit."""
     if param.type is None:
         return value
-    made = _convert(value, param.type)
+    made = convert(value, param.type)
     if made is None:
         name = param.name.name
         if isinstance(value, float) and param.type.name in ("int", "size"):
@@ -322,12 +327,15 @@ def typed(self: Expressions, value: Any, param: tree.Param, span: Span) -> Any:
     return made[0]
 
 
-def _convert(value: Any, type: tree.Type) -> tuple[Any] | None:
+def convert(value: Any, type: tree.Type | None) -> tuple[Any] | None:
+    """A value as a type has it, in a tuple; None where it does not fit."""
+    if type is None:
+        return (value,)
     name = type.name
     if name == "list":
         if not isinstance(value, (list, tuple, range)) or type.of is None:
             return None
-        parts = [_convert(v, type.of) for v in value]
+        parts = [convert(v, type.of) for v in value]
         return None if any(p is None for p in parts) else ([p[0] for p in parts if p],)
     if name == "any":
         return (value,)

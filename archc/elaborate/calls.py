@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..graph import Body, Input, Output, leaves
 from ..source import Span
 from ..syntax import tree
-from .arguments import Given, block_arguments, typed
+from .arguments import Given, block_arguments, convert, typed
 from .bodies import misread, mistaken_before
 from .body import Builder, poisoned, rebuild, tensors, tree_of
 from .naming import snake
@@ -56,6 +54,10 @@ def call_block(self: Frame, target: Callable, node: tree.Apply, value: Any, plac
         self.path(place, target.name)
         raise Fail
     values = {**target.defaults, **bound, **given.values}
+    known = _known(self, decl, values, value, outputs)
+    if known is not None:
+        path, labelled = self.path(place, target.name)
+        return _add_call(self, known, node, value, path, labelled, place, target, given, decl)
     with entered(self, target.name, node.span):
         frame = open_frame(self, decl, unit, values, node)
         if isinstance(decl, tree.Block) and decl.stage is not None:
@@ -80,6 +82,34 @@ def call_block(self: Frame, target: Callable, node: tree.Apply, value: Any, plac
     return _add_call(self, finished, node, value, path, labelled, place, target, given, decl)
 
 
+def _known(
+    self: Frame, decl: Any, values: dict[str, Any], value: Any, outputs: tree.Arg | None
+) -> Finished | None:
+    """The body of an earlier call like this one, if all its arguments are given or literals.
+
+    Without a frame, which a loop would make for each round.
+    """
+    if isinstance(decl, tree.Block) and isinstance(decl.stage, (tree.Apply, tree.IfStage)):
+        return None
+    whole = dict(values)
+    for param in decl.params:
+        if param.name.name not in whole:
+            if not isinstance(param.default, (tree.Number, tree.Bool)):
+                return None
+            made = convert(param.default.value, param.type)
+            if made is None:
+                return None
+            whole[param.name.name] = made[0]
+    found = self.session.memo.get(_key(decl, whole, value, outputs))
+    return found if isinstance(found, Finished) else None
+
+
+def _key(decl: Any, values: dict[str, Any], value: Any, outputs: tree.Arg | None) -> Any:
+    """What a body depends on."""
+    taps = outputs.value.span.text if outputs else None
+    return id(decl), freeze(values), _signature(value), taps
+
+
 def unwrap(self: Frame, target: Callable, node: tree.Apply) -> tuple[Any, Any, dict[str, Any]]:
     """The block or network behind a callable; a variant is its base with arguments."""
     decl, unit, bound = target.decl, target.unit, dict(target.args)
@@ -90,22 +120,31 @@ def unwrap(self: Frame, target: Callable, node: tree.Apply) -> tuple[Any, Any, d
     return decl, unit, bound
 
 
-@contextmanager
-def entered(self: Frame, name: str, span: Span) -> Iterator[None]:
+class entered:
     """On the call stack; E0705 where it grows too deep."""
-    session = self.session
-    session.stack.append(Call(f"`{name}`", span))
-    try:
+
+    __slots__ = ("call", "session")
+
+    def __init__(self, user: Frame, name: str, span: Span) -> None:
+        self.session = user.session
+        self.call = Call(f"`{name}`", span)
+
+    def __enter__(self) -> None:
+        session = self.session
+        session.stack.append(self.call)
         if len(session.stack) > session.limits.depth:
-            session.fail(
-                "E0705",
-                f"calls are nested more than {session.limits.depth} deep",
-                (span, "does this recursion end?"),
-                help="a recursive block needs an `if` that ends it",
-            )
-        yield
-    finally:
-        session.stack.pop()
+            try:
+                session.fail(
+                    "E0705",
+                    f"calls are nested more than {session.limits.depth} deep",
+                    (self.call.span, "does this recursion end?"),
+                    help="a recursive block needs an `if` that ends it",
+                )
+            finally:
+                session.stack.pop()
+
+    def __exit__(self, *_: object) -> None:
+        self.session.stack.pop()
 
 
 def open_frame(self: Frame, decl: Any, unit: Any, values: dict[str, Any], node: Any) -> Frame:
@@ -194,8 +233,7 @@ def _body(
     outputs: tree.Arg | None,
     node: tree.Apply,
 ) -> Finished:
-    taps = outputs.value.span.text if outputs else None
-    key = (id(decl), freeze(values), _signature(value), taps)
+    key = _key(decl, values, value, outputs)
     memo = self.session.memo
     if key not in memo:
         memo[key] = _WORKING

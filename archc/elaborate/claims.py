@@ -53,6 +53,8 @@ class Claim:
 class Claims(Expressions):
     """Evaluates claims: measures come first, then labels (as their targets), then names."""
 
+    plain_names = False
+
     def __init__(self, frame: Frame, env: dict[str, Any], measure: Measure) -> None:
         self.session = frame.session
         self.unit = frame.unit

@@ -11,6 +11,7 @@ from ..source import Span
 from ..syntax import tree
 from . import arithmetic, builtins, free
 from .foresight import foresee
+from .quick import Slow, forget, quick
 from .values import POISON, Callable, Fail, Record, Tensor, kind_of, show
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Expressions:
     env: dict[str, Any]
     assigned: frozenset[str]
     """Names that some statement of the body assigns, whether it has run or not."""
+    plain_names = True
+    """A name in the environment is what the environment says."""
     lenient = False
     """Conditions may depend on free sizes."""
 
@@ -33,7 +36,15 @@ class Expressions:
 
     def eval(self, node: tree.Expr) -> Any:
         """The value of an expression; `Fail` after a reported mistake, POISON where one spreads."""
-        return _EVAL[type(node)](self, node)
+        kind = type(node)
+        if kind in _QUICK and self.plain_names:
+            made = quick(node)
+            if made is not None:
+                try:
+                    return made(self.env)
+                except Slow:
+                    forget(node)
+        return _EVAL[kind](self, node)
 
     def number(self, node: tree.Number) -> Any:
         return node.value
@@ -330,6 +341,7 @@ class Expressions:
         self.session.fail("E0507", "layers cannot stand in a constant expression", node.span)
 
 
+_QUICK = frozenset([tree.Unary, tree.Binary, tree.Compare, tree.Ternary])
 _EVAL: dict[type, Any] = {
     tree.Number: Expressions.number,
     tree.String: Expressions.string,

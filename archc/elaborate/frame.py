@@ -9,7 +9,7 @@ from ..source import Span
 from ..syntax import tree
 from . import shared
 from .arguments import operator_arguments
-from .bodies import assigned_in, assigned_names, misread, target_names
+from .bodies import assigned_in, misread, target_names
 from .body import Builder, poisoned, tensors, tree_of
 from .inputs import Inputs
 from .operators import is_known
@@ -31,7 +31,7 @@ class Frame(Inputs):
         self.decl = decl
         self.env: dict[str, Any] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
-        self.assigned = assigned_names(decl)
+        self.assigned = session.assigned(decl)
         self.params = frozenset(p.name.name for p in getattr(decl, "params", ()) or ())
         self.outputs: list[tuple[str | None, Any, bool, Span]] = []
         """(name, value, training only, place)."""

@@ -11,6 +11,7 @@ from ..diagnostics import Diagnostics
 from ..dims import Linear, always, form_of, is_free
 from ..syntax import tree
 from .session import Demand
+from .values import Callable as Block
 from .values import Fail, Tensor
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 def require_decided(self: Expressions, node: tree.Expr) -> None:
     """Report E0410 if the truth of a condition changes with a free size."""
+    names = self.session.compared.get(id(node))
+    if names is None:
+        names = self.session.compared[id(node)] = _compared(node)
+    env = self.env
+    if "" not in names and all(type(env.get(n)) in _FIXED for n in names):
+        return
     for test in _comparisons(node):
         values = [self.eval(operand) for operand in test.operands]
         for op, a, b in zip(test.ops, values, values[1:], strict=False):
@@ -36,14 +43,37 @@ def require_decided(self: Expressions, node: tree.Expr) -> None:
                 free = sorted(
                     form_of(a).symbols() | form_of(b).symbols() if _whole(a, b) else {"?"}
                 )
-                names = " and ".join(f"`{n}`" for n in free if n not in ("?", "*")) or "a free size"
+                words = " and ".join(f"`{n}`" for n in free if n not in ("?", "*")) or "a free size"
                 self.session.fail(
                     "E0410",
-                    f"the structure depends on {names}, which is free",
+                    f"the structure depends on {words}, which is free",
                     (test.span, f"{_text(a)} {op} {_text(b)}: true for some sizes only"),
                     help="state in the input's `where` what decides it, "
                     "or give the input a fixed size",
                 )
+
+
+_FIXED = frozenset([int, float, bool, str, Block, type(None)])
+"""Types of what is the same at all sizes."""
+
+
+def _compared(node: tree.Expr) -> frozenset[str]:
+    """The names that a condition is made of; with "" if there is more than names and numbers."""
+    names: set[str] = set()
+    pending: list[object] = [node]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, tuple):
+            pending.extend(part)
+        elif isinstance(part, tree.Name):
+            names.add(part.name)
+        elif isinstance(part, (tree.Binary, tree.Compare)):
+            pending.append(part.operands)
+        elif isinstance(part, tree.Unary):
+            pending.append(part.operand)
+        elif not isinstance(part, (tree.Number, tree.Bool, tree.String)):
+            names.add("")
+    return frozenset(names)
 
 
 def _comes_out(op: str, a: int, b: int, truth: bool, probe: Callable[[Any], Any]) -> bool:

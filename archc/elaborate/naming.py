@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from ..graph import join
 from ..source import Span
@@ -27,6 +28,7 @@ RESERVED = frozenset([
 ])  # fmt: skip
 
 
+@cache
 def snake(name: str) -> str:
     """`DoubleConv` -> `double_conv`."""
     return _SNAKE.sub("_", name).lower()

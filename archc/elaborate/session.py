@@ -9,6 +9,7 @@ from ..diagnostics import Diagnostics
 from ..graph import Body, Site
 from ..ops import Op, OpError, operator
 from ..source import Span
+from .bodies import assigned_names
 from .values import Exhausted, Fail, Shape, freeze
 
 if TYPE_CHECKING:
@@ -96,9 +97,12 @@ class Session:
         """Number of elements of lists of lists, by id."""
         self.literal: dict[tuple[str, int], tuple[object, Given]] = {}
         """Arguments that are the same wherever they are evaluated, by operator and id."""
+        self.compared: dict[int, frozenset[str]] = {}
+        """The names that conditions are made of, by the id of their nodes."""
         self._ops: dict[Any, int] = {}
         self._facts: dict[Any, tuple[Shape, ...] | OpError] = {}
         self._sites: dict[Any, int] = {}
+        self._assigned: dict[int, frozenset[str]] = {}
 
     # ------------------------------------------------------------------ interning
 
@@ -140,6 +144,13 @@ class Session:
         self._sites[key] = len(self.sites)
         self.sites.append(Site(source.name, line, column, end_line, end_column))
         return len(self.sites) - 1, True
+
+    def assigned(self, decl: Any) -> frozenset[str]:
+        """The names that a declaration assigns, found once."""
+        found = self._assigned.get(id(decl))
+        if found is None:
+            found = self._assigned[id(decl)] = assigned_names(decl)
+        return found
 
     # ------------------------------------------------------------------ budgets
 
