@@ -6,6 +6,10 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from .metrics import title as named
+
+SHARES = ("accuracy", "top", "pck")
+"""Figures that are printed as percentages."""
 TRAINING, VALIDATION = "#4c72b0", "#dd8452"
 
 
@@ -27,9 +31,9 @@ def draw(title: str, metric: str, rows: Sequence[dict[str, Any]]) -> bytes:
             if any(v is not None for v in values):
                 axes.plot(epochs, values, color=colour, label=split, marker="o", markersize=3)
         axes.set_xlabel("epoch")
-        axes.set_title(quantity, fontsize=10)
+        axes.set_title(named(quantity), fontsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if quantity == "accuracy":
+        if quantity.startswith(SHARES):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

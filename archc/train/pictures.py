@@ -236,12 +236,15 @@ def keypoints(title: str, images: Tensor, true: Tensor | None, said: Tensor) -> 
     for axes in grid[len(images) :]:
         axes.set_axis_off()
     for i, axes in enumerate(grid[: len(images)]):
-        show(axes, images[i], vmin=0, vmax=1)
+        show(axes, 0.6 * images[i].mean(0, keepdim=True) + 0.35, vmin=0, vmax=1)  # pale, grey
         seen = true[i, :, 2] > 0 if true is not None else torch.ones(said.shape[1]).bool()
         ink = colours[seen].numpy()
         if true is not None:
             x, y = true[i, seen, 0], true[i, seen, 1]
             axes.scatter(x, y, s=46, facecolors="none", edgecolors=ink, linewidths=1.5)
+            for j, colour in zip(seen.nonzero().flatten().tolist(), ink, strict=True):
+                ends = [[float(true[i, j, axis]), float(said[i, j, axis])] for axis in (0, 1)]
+                axes.plot(*ends, color=colour, linewidth=0.8)
         axes.scatter(said[i, seen, 0], said[i, seen, 1], s=26, c=ink, marker="x", linewidths=1.5)
         high, wide = images.shape[2:]
         axes.set_xlim(-0.5, wide - 0.5)
