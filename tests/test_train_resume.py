@@ -261,25 +261,59 @@ def test_processes_killed_at_random_moments_go_on_bit_by_bit(tmp_path: Path) -> 
     spec = tmp_path / "tiny.arch"
     spec.write_text(SPEC)
     archc = [sys.executable, "-m", "archc", "train"]
+
+    def train(*where: str | Path) -> None:
+        ran = subprocess.run([*archc, *where], capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+
     started = time.perf_counter()
-    subprocess.run([*archc, spec, "-o", tmp_path / "whole"], check=True, capture_output=True)
+    train(spec, "-o", tmp_path / "whole")
     long = time.perf_counter() - started
     kills = 0
     for number in range(KILLS):
         folder = tmp_path / f"run{number}"
         for _ in range(random.randint(1, 3)):
             resume = (folder / STATE).exists() or (folder / PREVIOUS).exists()
-            where = ["--resume", folder] if resume else [spec, "-o", folder]
+            where: list[str | Path] = ["--resume", folder] if resume else [spec, "-o", folder]
             process = subprocess.Popen([*archc, *where], stdout=subprocess.DEVNULL)
             time.sleep(random.uniform(0.3, 1.0) * long)
             process.kill()
             kills += process.wait() == -signal.SIGKILL
         resume = (folder / STATE).exists() or (folder / PREVIOUS).exists()
         where = ["--resume", folder] if resume else [spec, "-o", folder]
-        subprocess.run([*archc, *where], check=True, capture_output=True)
+        train(*where)
         same(folder, tmp_path / "whole")
         print(f"run {number + 1}: the same, after {kills} kills so far", file=sys.__stdout__)
     assert kills >= KILLS // 2
+
+
+@pytest.mark.parametrize(
+    ("name", "states"), [("log.csv", 14), ("best.safetensors", 9), ("last.safetensors", 14)]
+)
+def test_killed_between_two_files_of_an_epoch(
+    name: str, states: int, whole: Path, tmp_path: Path
+) -> None:
+    """The state of an epoch is written first; the rest is made from it again.
+
+    `states`: so many are written until then; in the second epoch 9, in the third and last 14.
+    """
+    folder = tmp_path / "run"
+    child = os.fork()
+    if not child:
+        written: list[str] = []
+
+        def replace(source: Any, target: Path) -> None:
+            if written.count(STATE) == states and target.name == name:
+                os.kill(os.getpid(), signal.SIGKILL)
+            written.append(target.name)
+            swap(source, target)
+
+        swap, os.replace = os.replace, replace  # type: ignore[assignment]
+        go(folder)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    go(folder, resume=True)
+    same(folder, whole)
 
 
 # --------------------------------------------------------------------------- damage

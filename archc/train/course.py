@@ -154,8 +154,10 @@ class Course:
         moment = trainer.restore(state)
         with trainer.ranks.together():
             self.record.goes_on(facts["rows"])
-            if self.best is not None and moment.step == 0 and self.best_epoch == moment.epoch:
-                self._weights(BEST, moment.epoch)  # killed before that, maybe
+            if moment.epoch and not moment.step:  # killed before these were written, maybe
+                if self.best is not None and self.best_epoch == moment.epoch:
+                    self._weights(BEST, moment.epoch)
+                self._weights(LAST, moment.epoch)
         self.progress.goes_on(facts["seconds"], done)
         where = f"epoch {moment.epoch + 1}"
         if moment.step:
@@ -179,10 +181,10 @@ class Course:
         better = chosen is None or self.best is None or trainer.objective.better(chosen, self.best)
         if better:
             self.best, self.best_epoch = chosen, number
+        self.record.epoch(number, done)
+        trainer.keep(trainer.after(epoch))  # first: what else is missing is made from it again
         with trainer.ranks.together():
-            self.record.epoch(number, done, trainer.objective.metric)
-        trainer.keep(trainer.after(epoch))
-        with trainer.ranks.together():
+            self.record.log()
             if better and chosen is not None:
                 self._weights(BEST, number)
             self._weights(LAST, number)

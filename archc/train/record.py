@@ -73,8 +73,8 @@ class Record:
             },
         )
 
-    def epoch(self, number: int, done: Epoch, metric: str) -> None:
-        """A row of log.csv; `number` from 1."""
+    def epoch(self, number: int, done: Epoch) -> None:
+        """A row for log.csv, which `log` writes; `number` from 1."""
         held_out = done.validation
         row = {
             "epoch": number,
@@ -90,9 +90,12 @@ class Record:
             "images_per_second": round(done.images_per_second, 1),
         }
         self.rows.append(row)
+
+    def log(self) -> None:
+        """Write the rows down, the last of which is new."""
         self.folder.log(self.rows)
         if self.board is not None:
-            self.board.row(row)
+            self.board.row(self.rows[-1])
 
     def goes_on(self, rows: list[dict[str, Any]]) -> None:
         """The log as it was at the state that the run is resumed from."""
