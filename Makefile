@@ -76,6 +76,7 @@ gallery: $(READY) ## rewrite docs/systems.md and its diagrams
 bench: $(READY) ## times as ratios, see docs/benchmarks.md
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/chain.py
+	$(ONE) $(BIN)/python bench/train_throughput.py
 
 clean: ## remove what was made
 	rm -rf $(VENV) out runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
