@@ -43,6 +43,16 @@ class Timed(NamedTuple):
     bound: str
 
 
+class Total(NamedTuple):
+    """The sums over all layers of an inference."""
+
+    seconds: float
+    memory: float
+    """Seconds in layers that memory bounds."""
+    operations: int
+    moved: int
+
+
 class Roofline:
     """Times of the layers of a network on a device, for a batch and a precision."""
 
@@ -65,11 +75,42 @@ class Roofline:
         self._facts = facts or FactTable(graph)
         self._measures = Measures(graph, self._facts)
         self._scalar = 2 if precision == "bf16" else 4
+        self._totals: dict[tuple[int, int], Total] = {}
 
     @property
     def ridge(self) -> float:
         """Operations for each byte from which on a layer is bound by compute."""
         return self.rate / self.device.bandwidth
+
+    def total(self) -> Total:
+        """Of all layers of an inference; every body is worked out once."""
+        return self._sum(len(self.graph.bodies) - 1, MAIN)
+
+    def _sum(self, index: int, part: int) -> Total:
+        found = self._totals.get((index, part))
+        if found is None:
+            found = self._totals[index, part] = self._summed(index, part)
+        return found
+
+    def _summed(self, index: int, part: int) -> Total:
+        seconds = memory = 0.0
+        operations = moved = 0
+        parts = self._measures.parts(index, part)
+        for n, node in enumerate(self.graph.bodies[index].nodes):
+            if parts[n] == SKIP:
+                continue
+            fact = self._facts[index][n]
+            if fact is None:
+                inner = self._sum(node.body, parts[n])
+            else:
+                one = self._timed("", index, n, fact)
+                waits = one.seconds if one.bound == "memory" else 0.0
+                inner = Total(one.seconds, waits, one.work.operations, one.work.moved)
+            seconds += inner.seconds
+            memory += inner.memory
+            operations += inner.operations
+            moved += inner.moved
+        return Total(seconds, memory, operations, moved)
 
     def layers(self) -> Iterator[Timed]:
         """Every layer of an inference, in the order of execution."""

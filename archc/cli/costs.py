@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from textwrap import wrap
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from ..analysis.conventions import CONVENTIONS, Convention, Conventions, Counted
 from ..analysis.devices import DEVICES, Device
 from ..analysis.facts import FactTable
 from ..analysis.memory_budget import LEFT, Budget, budget
-from ..analysis.roofline import Roofline, Timed
+from ..analysis.roofline import Roofline, Timed, Total
 from ..graph import Graph
 
 SLOWEST = 10
@@ -67,15 +68,23 @@ class Costs:
         cuda = device is not None and device.cuda
         self.budget: Budget | None = budget(graph, cuda, facts) if ask.memory else None
         self.roofline: Roofline | None = None
-        self.layers: list[Timed] = []
         if device is not None:
             self.roofline = Roofline(graph, device, ask.batch, ask.precision, facts)
-            self.layers = list(self.roofline.layers())
+
+    @cached_property
+    def layers(self) -> list[Timed]:
+        """All layers in the order of execution; none where no device was asked for."""
+        return [] if self.roofline is None else list(self.roofline.layers())
+
+    @cached_property
+    def total(self) -> Total:
+        """Of one forward pass."""
+        return Total(0.0, 0.0, 0, 0) if self.roofline is None else self.roofline.total()
 
     @property
     def seconds(self) -> float:
         """Of one forward pass."""
-        return sum(layer.seconds for layer in self.layers)
+        return self.total.seconds
 
 
 # ---------------------------------------------------------------------------- sentences
@@ -137,10 +146,7 @@ def _memory(found: Budget, ask: Asked) -> list[tuple[str, str]]:
 
 
 def _time(costs: Costs, roofline: Roofline) -> list[tuple[str, str]]:
-    device, seconds = roofline.device, costs.seconds
-    moving = sum(layer.seconds for layer in costs.layers if layer.bound == "memory")
-    work = sum(layer.work.operations for layer in costs.layers)
-    moved = sum(layer.work.moved for layer in costs.layers)
+    device, (seconds, moving, work, moved) = roofline.device, costs.total
     intensity = work / moved if moved else 0.0
     share = 100 * moving / seconds if seconds else 0.0
     rate = f"{roofline.rate / 1e12:g} TFLOPS {roofline.precision}"
