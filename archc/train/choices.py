@@ -335,6 +335,71 @@ class Flip(Choice):
     p: Probability = 0.5
 
 
+class Scale(Choice):
+    """Each image enlarged by `low` to `high`, about its middle."""
+
+    name = "scale"
+    low: Positive = 0.8
+    high: Positive = 1.25
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Scale:
+        if self.low > self.high:
+            raise ValueError("`scale` takes `low` first, then `high`")
+        return self
+
+
+class Rotate(Choice):
+    """Each image turned about its middle by up to `degrees`, either way."""
+
+    name = "rotate"
+    degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
+
+
+class Crop(Choice):
+    """A window of each image, resized to all of it.
+
+    `area`: its least share of the image's. `ratio`: at most so many times wider or higher.
+    """
+
+    name = "crop"
+    area: Annotated[float, Field(gt=0, le=1)] = 0.25
+    ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 4 / 3
+
+
+class Colour(Choice):
+    """Brightness, contrast and saturation of each image, times 1 minus to 1 plus so much."""
+
+    name = "colour"
+    brightness: Probability = 0.2
+    contrast: Probability = 0.2
+    saturation: Probability = 0.0
+
+
+class Cutout(Choice):
+    """A square of each image becomes 0 (black). DeVries and Taylor 2017."""
+
+    name = "cutout"
+    pixels: Annotated[int, Field(ge=1)]
+
+
+class Mixup(Choice):
+    """Each image and its target blended with another's; shares by Beta(alpha, alpha).
+
+    Zhang et al. 2017.
+    """
+
+    name = "mixup"
+    alpha: Positive = 0.2
+
+
+class Cutmix(Choice):
+    """A box of another image in each one, its area by Beta(alpha, alpha). Yun et al. 2019."""
+
+    name = "cutmix"
+    alpha: Positive = 1.0
+
+
 class FromData(Choice):
     """Subtract the mean and divide by the deviation of the training images, per channel."""
 
@@ -365,7 +430,7 @@ Source = Idx | Npz | Images | Masks | Pair | Digits | Scenes | Keypoints | Filte
 Optimizer = Sgd | Adam | AdamW | RmsProp
 Schedule = Constant | OneCycle | Cosine | Step
 Loss = ByTask | CrossEntropy | Dice | Bce | Mse | Huber | Heatmaps
-Augmentation = Shift | Flip
+Augmentation = Shift | Flip | Scale | Rotate | Crop | Colour | Cutout | Mixup | Cutmix
 Normalization = FromData | Unnormalized | Given
 Checkpoint = Every | EpochEnd
 Precision = Literal["auto", "fp32", "bf16"]
@@ -377,7 +442,7 @@ CHOICES: dict[str, tuple[type[Choice], ...]] = {
     "optimizer": (Sgd, Adam, AdamW, RmsProp),
     "schedule": (Constant, OneCycle, Cosine, Step),
     "loss": (ByTask, CrossEntropy, Dice, Bce, Mse, Huber, Heatmaps),
-    "augment": (Shift, Flip),
+    "augment": (Shift, Flip, Scale, Rotate, Crop, Colour, Cutout, Mixup, Cutmix),
     "normalize": (FromData, Unnormalized, Given),
     "checkpoint": (Every, EpochEnd),
 }

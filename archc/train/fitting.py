@@ -14,6 +14,7 @@ from .choices import FromData, Given
 from .errors import TrainError
 from .metrics import IGNORED
 from .recipe import Recipe
+from .selecting import check_augment, permuted, selected
 from .sources import Data, Split
 
 PAD_LIMIT = 1.5
@@ -60,6 +61,7 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
     Raises TrainError E0806 where they cannot be fitted, E0802 where a setting cannot be met.
     """
     notes = list(data.notes)
+    data = selected(data, recipe, notes, keyed(recipe.seed, "samples"))
     train, test = (_laid_out(split, shape, notes) for split in (data.train, data.test))
     held_out: Split | None = None
     if recipe.validation > 0:
@@ -75,6 +77,11 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
         held_out, train = train.take(order[:count]), train.take(order[count:])
     scale, mean, std = _statistics(train, recipe)
     splits = [_fitted(s, shape, notes) for s in (train, held_out, test) if s is not None]
+    check_augment(recipe, splits[0])
+    if recipe.permute:
+        order = torch.randperm(prod(shape[1:] or shape), generator=keyed(recipe.seed, "permute"))
+        splits = [permuted(split, order) for split in splits]
+        notes.append("pixels in another order, the same for all images")
     flat = (-1, *(1,) * (len(shape) - 1))
     if mean.numel() > 1 and mean.numel() != shape[0]:  # channels were flattened into features
         mean, std = (v.repeat_interleave(shape[0] // v.numel()) for v in (mean, std))
@@ -85,7 +92,7 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
         scale=scale,
         mean=mean.reshape(flat),
         std=std.reshape(flat),
-        ignoring=train.kind == "masks",
+        ignoring=train.kind == "masks" or recipe.ignore is not None,
         notes=list(dict.fromkeys(notes)),
         names=list(data.names),
     )

@@ -19,6 +19,7 @@ from .ema import Average
 from .errors import TrainError
 from .fitting import Prepared, keyed
 from .freezing import Frozen
+from .losses import Target
 from .metrics import Measured
 from .objective import Objective, Tally
 from .optim import load_optimizer, make_groups, make_optimizer, make_rate, optimizer_state
@@ -73,6 +74,7 @@ class Feed:
         self.setup = setup
         self.store = setup.device if resident else torch.device("cpu")
         self.x, self.y = split.x.to(self.store), split.y.to(self.store)
+        self.kind, self.mirrored = split.kind, split.mirrored
         self.pinned = not resident and setup.device.type == "cuda"
         # (x * scale - mean) / std, as one multiplication and one addition
         self.factor = (data.scale / data.std).to(setup.device)
@@ -81,17 +83,22 @@ class Feed:
     def __len__(self) -> int:
         return len(self.x)
 
-    def batch(self, rows: Tensor, augment: Augmenter | None = None) -> tuple[Tensor, Tensor]:
-        """The samples `rows` (a tensor where the data are stored) and their targets."""
+    def stored(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The samples `rows` (a tensor where the data are stored) as stored, and their targets."""
         device = self.setup.device
         x, y = self.x.index_select(0, rows), self.y.index_select(0, rows)
         if self.pinned:
             x, y = x.pin_memory(), y.pin_memory()
         x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
-        if not y.is_floating_point():
-            y = y.long()  # masks are stored narrower
+        return x, (y if y.is_floating_point() else y.long())  # masks are stored narrower
+
+    def batch(self, rows: Tensor, augment: Augmenter | None = None) -> tuple[Tensor, Target]:
+        """The samples `rows` (a tensor where the data are stored) and their targets."""
+        device = self.setup.device
+        x, stored = self.stored(rows)
+        y: Target = stored
         if augment is not None:
-            x = augment(x, rows.to(device, non_blocking=True))
+            x, y = augment.both(x, stored, rows, self.stored)
         x = x.float()  # a copy of the data by now, which may be written to
         if device.type == "cpu":  # where two passes are faster than one kernel that does both
             x = x.mul_(self.factor).add_(self.offset)
@@ -181,7 +188,10 @@ class Trainer:
         order = order.to(self.train.store)
         augment = None
         if self.recipe.augment:
-            augment = Augmenter(self.recipe.augment, len(self.train), seed, epoch, device)
+            feed = self.train
+            augment = Augmenter(
+                self.recipe.augment, len(feed), seed, epoch, device, feed.kind, feed.mirrored
+            )
         tally = Tally(self.objective, device)
         if start is None:
             key = ("layers", epoch, *([self.ranks.rank] if self.ranks.rank else []))

@@ -77,6 +77,14 @@ class Recipe(BaseModel):
     """`loss.NAME = [weight, loss]`, by output."""
     augment: list[Augmentation] = []
     """Drawn per sample and epoch, applied to training batches in this order."""
+    classes: list[Annotated[int, Field(ge=0)]] = []
+    """Only samples of these classes, numbered anew from 0 in this order; all, if none is given."""
+    samples: Annotated[int, Field(ge=2)] | None = None
+    """At most so many training samples, drawn by `seed`, before any are held out."""
+    ignore: Annotated[int, Field(ge=0)] | None = None
+    """A class number of the data that counts in no loss and no metric: a border, say."""
+    permute: bool = False
+    """The pixels of all images in one other order, drawn by `seed`."""
     normalize: Normalization = FromData()
     """How the numbers of images are brought to a common range."""
     validation: Fraction = 0.1

@@ -28,3 +28,14 @@ def torchvision_models() -> Any:
 
 _LIBRARY = torch.library.Library("torchvision", "FRAGMENT")
 """Declarations last as long as this object does."""
+
+
+def torchmetrics() -> Any:
+    """`torchmetrics`, which imports torchvision where that is installed."""
+    from importlib.util import find_spec
+
+    if find_spec("torchvision") is not None:
+        torchvision_models()
+    import torchmetrics as made
+
+    return made
