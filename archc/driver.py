@@ -128,6 +128,24 @@ def elaborate(state: Compilation) -> None:
             state.networks.append(Compiled(name, made.doc, made, made.graph))
     if state.options.network is None:
         state.program.check_rest()
+    if not state.failed:
+        _check_sizes(state)
+
+
+def _check_sizes(state: Compilation) -> None:
+    """A free size given from outside is one of some network's (E0301)."""
+    known = {symbol for network in state.networks for symbol in network.graph.main.rows}
+    for name, size in state.options.sizes.items():
+        if name not in known:
+            meant = closest(name, known)
+            state.diagnostics.error(
+                "E0301",
+                f"no network here has a free size `{name}`",
+                (Span(Source(f"--at {name}", str(size)), 0, len(str(size))), ""),
+                help=f"did you mean `{meant}`?"
+                if meant
+                else f"free sizes: {', '.join(sorted(known)) or 'none'}",
+            )
 
 
 def analyze(state: Compilation) -> None:

@@ -11,7 +11,7 @@ from archc.analysis.free import FreeSizes
 from archc.analysis.free_forms import totals
 from archc.conditions import explore, probe
 from archc.dims import Linear, Size, form_of, symbol
-from archc.driver import Compilation, compile_spec
+from archc.driver import Compilation, Options, compile_spec
 from archc.graph import Graph
 from archc.ops import OpError
 from archc.source import Source
@@ -343,3 +343,12 @@ def test_a_number_taken_out_of_sight_is_not_decided() -> None:
     assert explore(lambda: int(h) == 8) is None
     assert explore(lambda: h / 2 == 4) is None
     assert explore(lambda: h in {8, 9}) is None
+
+
+def test_sizes_that_no_network_has_are_refused() -> None:
+    text = "network Net {\n  input x[1, H=8, 8]\n  output x -> conv(2, 3)\n}\n"
+    state = compile_spec("-", Options(sizes={"h": 16, "Z": 3}), source=Source("net.arch", text))
+    assert [(d.code, d.help) for d in state.diagnostics] == [
+        ("E0301", "did you mean `H`?"),
+        ("E0301", "free sizes: H"),
+    ]
