@@ -19,7 +19,6 @@ from torch import Tensor
 
 from archc import cli
 from archc.train import loop
-from archc.train.standalone import case
 
 torch.set_num_threads(1)
 
@@ -128,6 +127,19 @@ RECIPES: dict[str, tuple[str, str, int, str]] = {
            patience = 2  loss = cross_entropy(label_smoothing=0.1, weights=[1, 2, 0.5])""",
         8,
         "accuracy {accuracy:.1%}",
+    ),
+    "augmented": (
+        "classes",
+        """epochs = 2  classes = [2, 0, 1]  samples = 60
+           augment = [scale(), rotate(30), colour(saturation=0), cutout(3), crop()]""",
+        8,
+        "accuracy {accuracy:.1%}",
+    ),
+    "augmented masks": (
+        "masks",
+        "epochs = 2  augment = [rotate(30), flip(), shift(2), crop(), cutout(2)]",
+        8,
+        "mean IoU {mean_iou:.3f}",
     ),
     "transfer": (
         "classes",
@@ -280,8 +292,7 @@ def test_what_cannot_be_written_leaves_nothing(
 
     refused("E0803", "--with-train", "q")
     text = spec.read_text()
-    spec.write_text(text.replace("epochs = 2", "epochs = 2  augment = [flip()]"))
-    monkeypatch.setattr(case, "KNOWN", ())
+    spec.write_text(text.replace("epochs = 2", "epochs = 2  augment = [mixup()]"))
     refused("E0904", "--with-train")
     spec.write_text(text.replace("d.npz", "absent.npz"))
     refused("E0804", "--with-train")

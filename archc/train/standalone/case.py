@@ -11,7 +11,7 @@ import torch
 from ..build import instantiate
 from ..device import choose, numerics
 from ..errors import TrainError
-from ..fitting import prepare
+from ..fitting import Prepared, prepare
 from ..objective import make_heads, tensors, values_of
 from ..recipe import Recipe
 from ..sources import load
@@ -37,19 +37,12 @@ def make_case(
     `module`: name of the file with the network's `code`. Raises TrainError as training does, and
     E0904 where a setting has no form in a script.
     """
-    for choice in recipe.augment:
-        if type(choice) not in KNOWN:
-            raise TrainError(
-                "E0904",
-                f"`{choice.name}` has no form in a stand-alone script",
-                recipe.place("augment"),
-                help="leave it out, or train with `archc train`",
-            )
     heads = make_heads(recipe, outputs)
     shape = input_shape(inputs)
     with placed(recipe, "data"):
         data = load(recipe.data, spec_dir, trusted=recipe.from_command_line("data"))
         ready = prepare(data, recipe, shape)
+    _check_augment(recipe, ready)
     setup = choose(recipe, "cpu", len(shape), 0)
     with numerics(setup), placed(recipe, "data"):
         torch.manual_seed(recipe.seed)
@@ -77,3 +70,18 @@ def make_case(
         ready=ready,
         init=init,
     )
+
+
+def _check_augment(recipe: Recipe, ready: Prepared) -> None:
+    """Raise TrainError E0904 where a step has no form in a script."""
+    split = ready.train
+    moves = split.kind == "keypoints" or (split.kind == "values" and split.y.ndim == 4)
+    for choice in recipe.augment:
+        if type(choice) not in KNOWN or moves:
+            what = f" of {split.kind}" if moves else ""
+            raise TrainError(
+                "E0904",
+                f"`{choice.name}`{what} has no form in a stand-alone script",
+                recipe.place("augment"),
+                help="leave it out, or train with `archc train`",
+            )

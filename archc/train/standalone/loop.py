@@ -42,9 +42,14 @@ def _lines(*parts: str | list[str]) -> str:
 
 
 def _loading(case: Case) -> list[str]:
-    from .script import reads_idx
+    """The functions that bring the data in."""
+    from .script import reader
 
-    reader, test = ("load_idx", "t10k") if reads_idx(case) else ("load_npz", "test")
+    name = reader(case)
+    parts = ["train", "validation", "test"] if case.ready.validation else ["train", "test"]
+    words = "training, held out and test" if case.ready.validation else "training and test"
+    if name is None:
+        return [_ready_made(parts, words)]
     fit = _fitting(case)
     placed = "fitted(x).to(device)" if fit else "x.to(device)"
     y = "fitted_places(y).to(device)" if _moves_places(case) else "y.to(device)"
@@ -53,15 +58,28 @@ def _loading(case: Case) -> list[str]:
         "    held_out, rest = order[:HELD_OUT], order[HELD_OUT:]",
         "    parts = [(x[rest], y[rest]), (x[held_out], y[held_out]), test]",
     ]
-    count = "training, held out and test" if case.ready.validation else "training and test"
+    test = "t10k" if name == "load_idx" else "test"
     load = _lines(
         "def load(device: torch.device) -> list[tuple[Tensor, Tensor]]:",
-        f'    """Samples and targets: {count} ones."""',
-        f'    (x, y), test = {reader}("train"), {reader}("{test}")',
+        f'    """Samples and targets: {words} ones."""',
+        f'    (x, y), test = {name}("train"), {name}("{test}")',
         held_out if case.ready.validation else ["    parts = [(x, y), test]"],
         f"    return [({placed}, {y}) for x, y in parts]",
     )
     return [*fit, load]
+
+
+def _ready_made(parts: list[str], words: str) -> str:
+    """The function that reads arrays made for the script."""
+    names = ", ".join(f'"{part}"' for part in parts)
+    return _lines(
+        "def load(device: torch.device) -> list[tuple[Tensor, Tensor]]:",
+        f'    """Samples and targets: {words} ones."""',
+        f"    parts = ({names})",
+        "    with np.load(DATA) as arrays:",
+        '        pairs = [(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in parts]',
+        "    return [tuple(torch.from_numpy(a).to(device) for a in pair) for pair in pairs]",
+    )
 
 
 def _sizes(case: Case) -> tuple[tuple[int, ...], bool]:
@@ -226,9 +244,11 @@ def _epoch(case: Case, criteria: Criteria) -> str:
     autocast = _autocast(case)
     deeper = "    " if autocast else ""
     batch = "batch" if augmenting.lines else f"x[{part}]"
-    loss = _loss_of(criteria, "outputs", f"y[{part}]")
+    moved = augmenting.masks and bool(augmenting.lines)
+    loss = _loss_of(criteria, "outputs", "target" if moved else f"y[{part}]")
     forward = [
         *([f"{inner}batch = x[{part}]"] if augmenting.lines else []),
+        *([f"{inner}target = y[{part}]"] if moved else []),
         *(f"{inner}{line.format(rows=part)}" for line in augmenting.lines),
         *(f"{inner}{line}" for line in autocast),
         f"{inner}{deeper}outputs = model(normalized({batch}))",

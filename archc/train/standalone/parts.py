@@ -75,8 +75,8 @@ def load_npz(split: str) -> tuple[Tensor, Tensor]:
 # --------------------------------------------------------------------------- augmentation
 
 
-def shift(x: Tensor, offsets: Tensor) -> Tensor:
-    """Move each image by its (down, across); what comes in from outside is 0."""
+def shift(x: Tensor, offsets: Tensor, fill: int = 0) -> Tensor:
+    """Move each [C, H, W] by its (down, across); what comes in from outside is `fill`."""
     count, channels, height, width = x.shape
     rows = torch.arange(height, device=x.device) - offsets[:, :1]
     columns = torch.arange(width, device=x.device) - offsets[:, 1:]
@@ -85,12 +85,107 @@ def shift(x: Tensor, offsets: Tensor) -> Tensor:
     sample = torch.arange(count, device=x.device)[:, None, None, None]
     channel = torch.arange(channels, device=x.device)[None, :, None, None]
     down, across = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
-    return x[sample, channel, down[:, None, :, None], across[:, None, None, :]] * inside
+    moved = x[sample, channel, down[:, None, :, None], across[:, None, None, :]]
+    return torch.where(inside, moved, fill)
 
 
-def flip(x: Tensor, flipped: Tensor) -> Tensor:
-    """Mirror each image whose flag is set."""
-    return torch.where(flipped[:, :, None, None], x.flip(-1), x)
+def flip(x: Tensor, flags: Tensor) -> Tensor:
+    """Mirror each sample whose flag is set, left to right."""
+    return torch.where(flags.reshape(-1, *[1] * (x.ndim - 1)), x.flip(-1), x)
+
+
+def colour(x: Tensor, factors: Tensor) -> Tensor:
+    """Brightness, contrast about the mean grey, saturation about grey: a factor of each."""
+    bounded = x.dtype == torch.uint8
+    brightness, contrast, saturation = (factors[:, i, None, None, None] for i in range(3))
+    x = x.float() * brightness
+    middle = grey(x).mean((2, 3), keepdim=True)
+    x = middle + (x - middle) * contrast
+    if x.shape[1] == 3:
+        x = grey(x) + (x - grey(x)) * saturation
+    return x.clamp(0, 255) if bounded else x
+
+
+def grey(x: Tensor) -> Tensor:
+    """[N, 1, H, W], by ITU-R BT.601."""
+    if x.shape[1] != 3:
+        return x.mean(1, keepdim=True)
+    weights = torch.tensor([0.299, 0.587, 0.114], device=x.device)[:, None, None]
+    return (x * weights).sum(1, keepdim=True)
+
+
+def cutout(x: Tensor, middles: Tensor, side: int) -> Tensor:
+    """A square of each image becomes 0, partly beyond the border."""
+    height, width = x.shape[2:]
+    top = (middles[:, :1] * height).floor() - side // 2
+    left = (middles[:, 1:] * width).floor() - side // 2
+    down, across = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
+    rows, columns = (down >= top) & (down < top + side), (across >= left) & (across < left + side)
+    return x.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)
+
+
+def scale(draws: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
+    """Enlarge by low to high, evenly in the logarithm: a map p -> A p + b from the middle."""
+    times = torch.exp(math.log(low) + draws[:, 0] * (math.log(high) - math.log(low)))
+    return diagonal(1 / times, 1 / times), torch.zeros_like(draws[:, :2])
+
+
+def rotate(draws: Tensor, degrees: float) -> tuple[Tensor, Tensor]:
+    """Turn by up to so many degrees, either way: a map p -> A p + b from the middle."""
+    angle = (2 * draws[:, 0] - 1) * (degrees * math.pi / 180)
+    c, s = angle.cos(), angle.sin()
+    rows = torch.stack([torch.stack([c, -s], 1), torch.stack([s, c], 1)], 1)
+    return rows, torch.zeros_like(draws[:, :2])
+
+
+def crop(draws: Tensor, area: float, ratio: float) -> tuple[Tensor, Tensor]:
+    """A window with a share of the area and a ratio of its sides: a map p -> A p + b."""
+    share = area + draws[:, 0] * (1 - area)
+    sides = torch.exp((2 * draws[:, 1] - 1) * math.log(ratio))
+    wide, high = (share * sides).sqrt().clamp_max(1), (share / sides).sqrt().clamp_max(1)
+    room = torch.stack([(1 - wide) * SIZE[1], (1 - high) * SIZE[0]], 1)
+    return diagonal(wide, high), (draws[:, 2:4] - 0.5) * room
+
+
+def diagonal(x: Tensor, y: Tensor) -> Tensor:
+    """[N, 2, 2] of two diagonals [N]."""
+    return torch.diag_embed(torch.stack([x, y], 1))
+
+
+def both_maps(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """One map for two, so that pixels are blurred once."""
+    (a, b), (c, d) = first, second
+    return (a[:, :, :, None] * c[:, None]).sum(2), b + (a * d[:, None]).sum(2)
+
+
+def warp_places(matrix: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each pixel comes from, across and down from the middle: two of [N, H, W]."""
+    height, width = SIZE
+    across = torch.arange(width, device=matrix.device) - (width - 1) / 2
+    down = torch.arange(height, device=matrix.device) - (height - 1) / 2
+    m = matrix[:, :, :, None, None]
+    x = m[:, 0, 0] * across + m[:, 0, 1] * down[:, None] + offset[:, 0, None, None]
+    y = m[:, 1, 0] * across + m[:, 1, 1] * down[:, None] + offset[:, 1, None, None]
+    return x, y
+
+
+def warp(images: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
+    """Resample each image by its map, bilinearly; what comes in from outside is 0."""
+    x, y = warp_places(matrix, offset)
+    grid = torch.stack([x * (2 / SIZE[1]), y * (2 / SIZE[0])], 3)
+    return F.grid_sample(images.float(), grid, align_corners=False)
+
+
+def warp_mask(masks: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
+    """Resample each mask by its map, by the nearest pixel; what comes in does not count."""
+    height, width = SIZE
+    x, y = warp_places(matrix, offset)
+    columns = (x + (width - 1) / 2).round().long()
+    rows = (y + (height - 1) / 2).round().long()
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    sample = torch.arange(len(masks), device=masks.device)[:, None, None]
+    nearest = masks[sample, rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
+    return torch.where(inside, nearest, IGNORED)
 
 
 # --------------------------------------------------------------------------- learning rates

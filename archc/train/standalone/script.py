@@ -83,7 +83,7 @@ def script(case: Case, stem: str = "train") -> Script:
     constants = _constants(case)
     direct = _source(case)
     if direct is None:
-        files[f"{stem}_data.npz"] = _arrays(case.data)
+        files[f"{stem}_data.npz"] = _arrays(case.ready)
     where = direct or f'Path(__file__).with_name("{stem}_data.npz")'
     constants = {"DATA": where, **constants}
     if case.init is not None:
@@ -180,19 +180,27 @@ def _falls(recipe: Recipe) -> list[int]:
     return list(range(schedule.every, recipe.epochs, schedule.every))
 
 
+SELECTING = ("classes", "samples", "ignore", "permute")
+"""Settings that change what the data are."""
+
+
 def _source(case: Case) -> str | None:
     """The path of data that a script can read as they are; None where it gets arrays of its own."""
-    source, where = case.recipe.data, case.data.where
-    if isinstance(source, Idx) and source == Idx(path=source.path):
-        return f"Path({_literal(str(where))})" if _plain_names(Path(where)) else None
-    if isinstance(source, Npz) and source == Npz(path=source.path):
+    recipe, where = case.recipe, case.data.where
+    defaults = Recipe.model_fields
+    if any(getattr(recipe, name) != defaults[name].default for name in SELECTING):
+        return None
+    source = recipe.data
+    if isinstance(source, Idx) and _plain_names(Path(where)):
         return f"Path({_literal(str(where))})"
-    return None
+    return f"Path({_literal(str(where))})" if isinstance(source, Npz) else None
 
 
-def reads_idx(case: Case) -> bool:
-    """Does the script read IDX files?"""
-    return isinstance(case.recipe.data, Idx) and _source(case) is not None
+def reader(case: Case) -> str | None:
+    """Which function reads the data: `load_idx`, `load_npz`; None for arrays as prepared."""
+    if _source(case) is None:
+        return None
+    return "load_idx" if isinstance(case.recipe.data, Idx) else "load_npz"
 
 
 def _plain_names(folder: Path) -> bool:
@@ -205,11 +213,14 @@ def _plain_names(folder: Path) -> bool:
     return all((folder / n).is_file() or (folder / f"{n}.gz").is_file() for n in names)
 
 
-def _arrays(data: Data) -> bytes:
-    """Data as one file of arrays."""
+def _arrays(ready: Prepared) -> bytes:
+    """Samples as the network takes them, but for their normalisation, as one file of arrays."""
     arrays = {}
-    for name, split in (("train", data.train), ("test", data.test)):
-        arrays[f"x_{name}"], arrays[f"y_{name}"] = split.x.numpy(), split.y.numpy()
+    parts = {"train": ready.train, "validation": ready.validation, "test": ready.test}
+    for name, split in parts.items():
+        if split is not None:
+            y = split.y if split.y.is_floating_point() else split.y.long()
+            arrays[f"x_{name}"], arrays[f"y_{name}"] = split.x.numpy(), y.numpy()
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     return file.getvalue()
