@@ -22,7 +22,7 @@ from archc.recipe import Called
 
 SPECS = Path(__file__).parents[1] / "specs"
 NETWORKS = {
-    "LeNet5": ("lenet5.arch", (1, 32, 32), 128, 30),
+    "LeNet5": ("lenet5.arch", (1, 32, 32), 128, 100),
     "ResNet20": ("resnet_cifar.arch", (3, 32, 32), 32, 5),
 }
 """Name to file, input, batch and steps in a block."""

@@ -402,6 +402,53 @@ def test_a_disk_that_fills_up_leaves_the_last_good_state(whole: Path, tmp_path: 
     same(folder, whole)
 
 
+def test_a_weight_that_is_no_number_is_never_written(tmp_path: Path) -> None:
+    """The loss is still one: it was computed before the update."""
+
+    class Spoils(Tiny):
+        calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += self.training
+            y = super().forward(x)
+            if self.calls == 40:  # the second part of step 5 of the second epoch
+                self.fc.bias.register_hook(lambda gradient: gradient * float("nan"))
+            return y
+
+    settings = {"checkpoint": call("every", steps=1), "clip": 0.0}
+    with pytest.raises(TrainError, match="a weight after step 5 of epoch 2 is nan") as caught:
+        go(tmp_path / "run", settings, Spoils)
+    assert caught.value.code == "E0807"
+    state = parse((tmp_path / "run" / STATE).read_bytes(), tmp_path)
+    assert (state.facts["at"]["epoch"], state.facts["at"]["step"]) == (1, 4)
+    assert all(bool(torch.isfinite(t).all()) for t in state.part("model").values())
+
+
+def test_memory_that_runs_out_gives_advice(tmp_path: Path) -> None:
+    """Really, not made up: the process may take 300 MB more, and needs a gigabyte."""
+    child = os.fork()
+    if not child:
+        code = 9
+        try:
+
+            class Greedy(Tiny):
+                def forward(self, x: Tensor) -> Tensor:
+                    x.new_empty(len(x), 2_500_000)
+                    return super().forward(x)
+
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            limit = pages * os.sysconf("SC_PAGE_SIZE") + 300_000_000
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            go(tmp_path / "run", {"accumulate": 1}, Greedy)
+        except TrainError as error:
+            words = ("E0811", "batches of 120", "accumulate=2")
+            text = f"{error.code} {error.message} {error.help}"
+            code = 0 if all(word in text for word in words) else 8
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_two_trainers_cannot_resume_one_run(tmp_path: Path) -> None:
     folder = interrupted(tmp_path / "run", at=3)
     with RunDir(folder, resume=True), pytest.raises(TrainError, match="another training") as caught:

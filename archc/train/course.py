@@ -15,7 +15,7 @@ from .errors import Interrupted
 from .fitting import Prepared
 from .loop import Epoch, Moment, Stopped, Trainer, not_a_number
 from .metrics import Measured
-from .progress import Progress, duration
+from .progress import Progress, duration, loss_words
 from .record import BEST, LAST, Record
 from .resume import changed_versions, check_same
 from .rundir import STATE, versions
@@ -108,7 +108,14 @@ class Course:
     # ------------------------------------------------------------------ state
 
     def _save(self, moment: Moment) -> None:
-        """Write down all that the rest of the run depends on."""
+        """Write down all that the rest of the run depends on.
+
+        Raises TrainError E0807 where a weight is no number: what was written before stays.
+        """
+        if not checkpoint.all_finite(self.trainer.module):
+            after = f"step {moment.step} of epoch {moment.epoch + 1}"
+            where = after if moment.step else f"epoch {moment.epoch}"
+            raise not_a_number(f"a weight after {where}", float("nan"))
         tensors = self.trainer.state(moment)
         best = None
         if self.best is not None:
@@ -175,8 +182,6 @@ class Course:
     def _keep(self, epoch: int, done: Epoch) -> None:
         """Log, checkpoint and report an epoch (from 0)."""
         trainer, number = self.trainer, epoch + 1
-        if not checkpoint.all_finite(trainer.module):
-            raise not_a_number(f"a weight after epoch {number}", float("nan"))
         chosen = done.validation
         better = chosen is None or self.best is None or trainer.objective.better(chosen, self.best)
         if better:
@@ -192,7 +197,7 @@ class Course:
         held_out = f"  validation {words(chosen)}" if chosen else ""
         width = len(str(trainer.recipe.epochs))
         self.progress.line(
-            f"epoch {number:{width}}/{trainer.recipe.epochs}  loss {done.train.loss:.4f}  "
+            f"epoch {number:{width}}/{trainer.recipe.epochs}  loss {loss_words(done.train.loss)}  "
             f"{words(done.train)}{held_out}  lr {done.lr:.2g}  "
             f"{done.images_per_second:,.0f} images/s"
         )
@@ -205,10 +210,9 @@ class Course:
     def _interrupted(self, moment: Moment) -> NoReturn:
         """Keep what there is, then leave."""
         trainer, folder = self.trainer, self.record.folder
-        if checkpoint.all_finite(trainer.module):
-            trainer.keep(moment)
-            with trainer.ranks.together():
-                self._weights(LAST, moment.epoch, moment.step)
+        trainer.keep(moment)
+        with trainer.ranks.together():
+            self._weights(LAST, moment.epoch, moment.step)
         if self.record.rows:
             self.record.picture(trainer.objective.metric)
         path = folder.path / LAST
@@ -241,7 +245,7 @@ class Course:
         epochs = len(record.rows)
         self.progress.line(
             f"{record.network} reached {objective.words(test)} on {len(trainer.test):,} test "
-            f"samples{chosen}, loss {test.loss:.4f}, after {epochs} epochs "
+            f"samples{chosen}, loss {loss_words(test.loss)}, after {epochs} epochs "
             f"in {duration(seconds)} on {title}"
         )
         self.progress.line(f"everything about this run: {folder.path}")

@@ -138,23 +138,32 @@ def limit_threads(setup: Setup, macs: int) -> None:
 @contextmanager
 def memory_advice(batch: int, accumulate: int = 1) -> Iterator[None]:
     """Turn torch's words on memory into ours: for a batch in so many parts."""
+    each = -(-batch // accumulate)
+    with _out_of_memory(
+        f"the device has too little memory for batches of {each}",
+        f"try `--set accumulate={2 * accumulate}`: the same batches, in smaller parts"
+        if each > 1
+        else None,
+    ):
+        yield
+
+
+def memory_of_data() -> AbstractContextManager[None]:
+    """The same for data that are read."""
+    return _out_of_memory("there is too little memory for the data", None)
+
+
+@contextmanager
+def _out_of_memory(message: str, help: str | None) -> Iterator[None]:
+    """Raise TrainError E0811 where an allocation fails, Python's, torch's or a GPU's."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise _too_little(batch, accumulate, str(error)) from None
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        why = str(error)
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):
             raise
-        raise _too_little(batch, accumulate, str(error)) from None
-
-
-def _too_little(batch: int, accumulate: int, why: str) -> TrainError:
-    each = -(-batch // accumulate)
-    return TrainError(
-        "E0811",
-        f"the device has too little memory for batches of {each}",
-        notes=(why.strip().splitlines()[0],),
-        help=f"try `--set accumulate={2 * accumulate}`: the same batches, in smaller parts"
-        if each > 1
-        else None,
-    )
+        why = str(error)
+    else:
+        return
+    raise TrainError("E0811", message, notes=tuple(why.strip().splitlines()[:1]), help=help)

@@ -23,7 +23,7 @@ from .losses import Target
 from .metrics import Measured
 from .objective import Objective, Tally
 from .optim import load_optimizer, make_groups, make_optimizer, make_rate, optimizer_state
-from .progress import Progress
+from .progress import Progress, loss_words
 from .ranks import ALONE, Pulse, Ranks, copies
 from .recipe import Recipe
 from .sources import Split
@@ -290,7 +290,7 @@ class Trainer:
         speed = self.batch / max(self.progress.pace(total), 1e-9)
         self.progress.show(
             total,
-            f"epoch {epoch + 1}/{self.recipe.epochs}  loss {measured.loss:.3f}"
+            f"epoch {epoch + 1}/{self.recipe.epochs}  loss {loss_words(measured.loss)}"
             f"  {self.objective.words(measured)}  {speed:,.0f} images/s",
         )
         return measured
@@ -368,6 +368,6 @@ def not_a_number(what: str, value: float) -> TrainError:
     return TrainError(
         "E0807",
         f"{what} is {value}",
-        notes=("the checkpoints written before it are good",),
+        notes=("what the run wrote before that is good",),
         help="try a smaller learning rate, a warmup, or `--set precision=fp32`",
     )

@@ -64,6 +64,11 @@ class Progress:
             self._drawn = False
 
 
+def loss_words(value: float) -> str:
+    """`0.3472`, or `3.163e+30` where that many digits say nothing."""
+    return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.4g}"
+
+
 def clock(seconds: float) -> str:
     """`0:07`, `12:30`, `1:05:00`."""
     minutes, rest = divmod(round(seconds), 60)

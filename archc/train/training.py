@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .board import require_tensorboard
 from .course import Course, Result
-from .device import Setup, choose, limit_threads, memory_advice, numerics
+from .device import Setup, choose, limit_threads, memory_advice, memory_of_data, numerics
 from .errors import TrainError
 from .fitting import Prepared, prepare
 from .freezing import Frozen
@@ -60,7 +60,7 @@ def fit(
     shape = input_shape(inputs)
     _check_settings(recipe)
     with joined() as ranks, ExitStack() as held:
-        with ranks.together(), placed(recipe, "data"):
+        with ranks.together(), placed(recipe, "data"), memory_of_data():
             data = load(recipe.data, spec_dir, trusted=recipe.from_command_line("data"))
             ready = prepare(data, recipe, shape)
         batch, steps = batches(len(ready.train), recipe)
