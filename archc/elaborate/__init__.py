@@ -12,7 +12,7 @@ from ..graph import Graph
 from ..recipe import RecipeSpec
 from ..source import Source, Span
 from ..syntax import tree
-from .bodies import lost_default
+from .bodies import chooses, lost_default, mistaken_before
 from .calls import entered, open_frame
 from .claims import Claim, Claims, Measure, evaluate
 from .finish import assemble
@@ -89,13 +89,19 @@ class Program:
         }
 
     def check_rest(self) -> None:
-        """Check blocks and networks that no elaboration has reached, as far as that goes."""
+        """Check blocks and networks that no elaboration has reached, as far as that goes; of those
+        that one has reached, the words in what no condition has led to."""
         for decl in self.unit.declared.values():
-            if isinstance(decl, (tree.Block, tree.Network)) and id(decl) not in self.reached:
-                from .blind import check_blindly
+            if not isinstance(decl, (tree.Block, tree.Network)):
+                continue
+            session = Session(self.diagnostics, self.limits)
+            session.doubtful = id(decl) in self.reached
+            if session.doubtful and (not chooses(decl) or mistaken_before(session, decl)):
+                continue
+            from .blind import check_blindly
 
-                with _deep():
-                    check_blindly(Session(self.diagnostics, self.limits), self.unit, decl)
+            with _deep():
+                check_blindly(session, self.unit, decl)
 
     def check_constants(self) -> None:
         """Evaluate the constants of the file, also those that nothing uses."""

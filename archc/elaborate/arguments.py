@@ -30,9 +30,14 @@ class Given:
 
 
 def assign(
-    self: Expressions, what: str, params: tuple[str, ...], args: tuple[tree.Arg, ...], span: Span
+    self: Expressions,
+    what: str,
+    params: tuple[str, ...],
+    args: tuple[tree.Arg, ...],
+    span: Span,
+    declared: dict[str, tree.Param] | None = None,
 ) -> list[tuple[str, tree.Arg]] | None:
-    """Pair arguments with parameters; None after a mistake was reported."""
+    """Pair arguments with parameters (`declared` in a spec); None after a mistake was reported."""
     pairs: list[tuple[str, tree.Arg]] = []
     seen: dict[str, Span] = {}
     broken = False
@@ -58,6 +63,9 @@ def assign(
                 advice = foreign.parameter(name, params) if known(what) else None
                 if advice is not None:
                     meant = foreign.renamed(advice)
+                broken = True
+                if declared and meant and self.session.misspelt(declared[meant].name.span, name):
+                    continue
                 self.session.report(
                     "E0301",
                     f"`{what}` has no parameter `{name}`",
@@ -67,7 +75,6 @@ def assign(
                     if meant
                     else (),
                 )
-                broken = True
                 continue
         if name in seen:
             self.session.report(
@@ -259,7 +266,7 @@ def block_arguments(
     """Arguments of a block or network, types checked."""
     given = Given()
     by_name = {p.name.name: p for p in params}
-    pairs = assign(self, name, tuple(by_name), args, span)
+    pairs = assign(self, name, tuple(by_name), args, span, by_name)
     if pairs is None:
         given.broken = True
         return given

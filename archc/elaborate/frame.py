@@ -145,6 +145,9 @@ class Frame(Inputs):
                     self.mistaken(node, made)
                     self.env.update(dict.fromkeys(assigned_in(node.body), POISON))
                     break
+        except Fail:
+            self.env.update(dict.fromkeys(assigned_in(node.body), POISON))
+            raise
         finally:
             self.params = params
             builder.iters = outer

@@ -39,7 +39,7 @@ def report(
     if meant is None:
         fixes = []
         help = _known_here(self, code, known)
-    elif idle is not None and len(uses) > 1:
+    elif idle is not None and len(uses) + _named(self, name) > 1:
         labels.append((idle, "introduced here and never used"))
         fixes = [Fix(f"write `{name}` there", (Edit(idle, name),))]
         help = f"was `{meant}` meant to be `{name}`?"
@@ -47,6 +47,12 @@ def report(
         help = f"did you mean `{meant}`?"
         fixes = [Fix(help, tuple(Edit(at, meant) for at in uses))]
     self.session.fail(code, f"{what} `{name}`", *labels, help=help, fixes=fixes)
+
+
+def _named(self: Expressions, name: str) -> int:
+    """How often the file gives an argument by this name."""
+    arguments = (part for part in _parts(self.unit.file.declarations) if isinstance(part, tree.Arg))
+    return sum(part.name is not None and part.name.name == name for part in arguments)
 
 
 def no_network(unit: Unit, name: tree.Ident, session: Session) -> NoReturn:

@@ -305,7 +305,7 @@ class Arranger(View):
         column = self.source.position(self.old.starts[token])[1] - 1
         inner = self.stack[last]
         if self.first_on_line(token):
-            found = [n for n in outer if self.stack[n].column == column < inner.column]
+            found = [n for n in outer if self.stack[n].column <= column < inner.column]
             return found[-1] if found else last
         return outer[-1] if self._left(inner, self._line(token)) else last
 
