@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
+from archc import cli
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import TrainError, fit
@@ -578,3 +583,56 @@ def test_blends_train_classes(tmp_path: Path) -> None:
     result = go(tmp_path / "run", settings, module, (1, 8, 8))
     assert result.test.metric > 0.8
     assert result.history[-1]["validation_top5"] > 0.95
+
+
+# --------------------------------------------------------------------------- the page's recipes
+
+PAGE = Path(__file__).parents[1] / "docs" / "training.md"
+EXAMPLES = re.findall(r"^```arch\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+RECIPES = [
+    (name, text) for text in EXAMPLES for name in re.findall(r"^recipe (\w+) for", text, re.M)
+]
+
+
+def test_the_page_has_a_recipe_for_each_task() -> None:
+    assert {"quick", "shapes", "cells", "joints", "sobel", "contrast", "pair", "digits", "shuffled",
+            "half", "pets"} <= {name for name, _ in RECIPES}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text"), RECIPES, ids=[name for name, _ in RECIPES])
+def test_recipes_of_the_page_run(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """For an epoch, on little data of the kind that they name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "page.arch").write_text(text, encoding="utf-8")
+    files_for(name, tmp_path)
+    sets = ["epochs=1", "pictures=false", "samples=200"]
+    if name in ("shapes", "joints", "sobel"):
+        sets += ["data.count=32", "data.test=8", "batch=8"]
+    arguments = ["train", "page.arch", "--recipe", name, "-o", "run"]
+    assert cli.main(arguments + [part for s in sets for part in ("--set", s)]) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["metric"] in result["test"]
+    assert "task: " in capsys.readouterr().out
+
+
+def files_for(name: str, folder: Path) -> None:
+    """The files that a recipe of the page reads."""
+    shade = Image.fromarray(np.arange(32 * 32, dtype=np.uint8).reshape(32, 32))
+    if name == "pair":
+        shade.save(folder / "before.png")
+        shade.point(lambda v: v // 2).save(folder / "after.png")
+    elif name == "pets":
+        for kind in ("cat", "dog"):
+            (folder / "pets" / kind).mkdir(parents=True)
+            for i in range(12):
+                shade.rotate(10 * i).save(folder / "pets" / kind / f"{i}.png")
+    elif name == "cells":
+        for part in ("images", "masks"):
+            (folder / "cells" / part).mkdir(parents=True)
+        for i in range(12):
+            shade.save(folder / "cells" / "images" / f"{i}.png")
+            mask = shade.point(lambda v: 255 if v > 200 else v % 6)
+            mask.save(folder / "cells" / "masks" / f"{i}.png")
