@@ -1,0 +1,148 @@
+"""Figures as in papers: feature maps as volumes to scale, kernels as windows that move over them.
+
+`drawn` makes the figure of a graph, `render` writes it as SVG, PDF or PNG.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...analysis.cells import short
+from ...graph import Graph
+from .bodies import colors, draw_body, draw_sizes
+from .drawing import Drawing, Line, Polygon, Text, text_width
+from .figure import Figure, figure
+from .layout import LEADING, NAME, WORDS, Layout, Spot, arrange
+from .scale import Scale
+from .ways import draw_above, draw_below
+
+FORMATS = ("svg", "pdf", "png")
+__all__ = ["FORMATS", "Drawing", "drawn", "render"]
+
+KEY = {
+    "conv": "convolution",
+    "pool": "pooling",
+    "resize": "resizing",
+    "dense": "fully connected",
+    "block": "block",
+    "fuse": "concatenation",
+}
+
+
+def drawn(graph: Graph, report: Any = None, unfold: bool = False) -> Drawing:
+    """The figure of a network: the same for the same graph, every time.
+
+    `report` (an `archc.analysis.Report`) puts the totals beside the title. Blocks are open in a
+    small network, and with `unfold`.
+    """
+    shown = figure(graph, unfold)
+    scale = Scale(shown)
+    layout = arrange(shown, scale)
+    drawing = Drawing(graph.name)
+    draw_below(drawing, shown, layout)
+    for spot in sorted(layout.spots, key=lambda s: (s.column, s.item.id)):
+        draw_body(drawing, spot, scale)
+    draw_above(drawing, shown, layout)
+    _sizes(drawing, shown, layout)
+    _labels(drawing, layout)
+    _brackets(drawing, shown, layout)
+    _caption(drawing, graph, report, shown)
+    drawing.fit(14.0)
+    return drawing
+
+
+def render(drawing: Drawing, format: str) -> bytes:
+    """The figure as bytes; `format` is one of `FORMATS`. PNG needs Pillow, else ImportError."""
+    from . import pdf, png, svg
+
+    return {"svg": svg, "pdf": pdf, "png": png}[format].write(drawing)
+
+
+def _sizes(drawing: Drawing, shown: Figure, layout: Layout) -> None:
+    """Sizes beside bodies, where they are not those of the body right before."""
+    before = {w.head: w.tail for w in reversed(shown.ways) if w.kind != "size"}
+    for spot in layout.spots:
+        tail = layout.spots[before[spot.item.id]] if spot.item.id in before else None
+        said = (
+            tail is not None
+            and tail.item.shape[1:] == spot.item.shape[1:]
+            and (tail.lane, tail.strip) == (spot.lane, spot.strip)
+        )
+        draw_sizes(drawing, spot, said)
+
+
+def _labels(drawing: Drawing, layout: Layout) -> None:
+    """Names and words below bodies; a run of equal layers has one label, under a bracket."""
+    runs: dict[int, list[Spot]] = {}
+    for spot in layout.spots:
+        first = spot.item.id if spot.shared < 0 else spot.shared
+        runs.setdefault(first * len(layout.strips) + spot.strip, []).append(spot)
+    for run in runs.values():
+        x = (run[0].x + run[-1].x) / 2
+        y = run[0].label_y
+        if len(run) > 1:
+            _bracket(drawing, run[0].left, run[-1].right, y - 8.0)
+        for k, (text, bold) in enumerate(run[0].label):
+            size = NAME if bold else WORDS
+            color = "#111111" if bold else "#333333"
+            drawing.marks.append(Text((x, y + k * LEADING), text, size, bold=bold, color=color))
+
+
+def _bracket(drawing: Drawing, left: float, right: float, y: float) -> None:
+    way = ((left, y - 3), (left, y), (right, y), (right, y - 3))
+    drawing.marks.append(Line(way, "#888888", 0.6))
+
+
+def _brackets(drawing: Drawing, shown: Figure, layout: Layout) -> None:
+    """Titles of open blocks and groups, over a line above what is in them."""
+    parents = {number: parent for number, parent, _ in shown.clusters}
+    for number, _, title in shown.clusters[1:]:
+        inside = [s for s in layout.spots if _within(s.item.cluster, number, parents)]
+        nested = any(parents[s.item.cluster] == number for s in inside)
+        if not inside or not title or nested or layout.rows:
+            continue
+        for strip in sorted({s.strip for s in inside}):
+            here = [s for s in inside if s.strip == strip]
+            left, right = min(s.left for s in here), max(s.right for s in here)
+            high = min(s.top for s in layout.spots if s.strip == strip) - 16.0
+            drawing.marks.append(
+                Line(((left, high + 3), (left, high), (right, high), (right, high + 3)), "#888888", 0.6)
+            )
+            drawing.marks.append(
+                Text(((left + right) / 2, high - 4), title, WORDS, color="#444444")
+            )
+
+
+def _within(cluster: int, number: int, parents: dict[int, int]) -> bool:
+    while cluster >= 0:
+        if cluster == number:
+            return True
+        cluster = parents[cluster]
+    return False
+
+
+def _caption(drawing: Drawing, graph: Graph, report: Any, shown: Figure) -> None:
+    """The title above; colours, scale and what was folded below."""
+    drawing.fit(0.0)
+    title = Text((0.0, -30.0), graph.name, 14.0, "start", bold=True)
+    drawing.marks.append(title)
+    if report is not None:
+        totals = f"{short(report.params)} parameters, {short(report.macs)} MACs"
+        drawing.marks.append(Text((0.0, -16.0), totals, 9.0, "start", color="#444444"))
+    x, y = 0.0, drawing.height + 22.0
+    families = {i.family for i in shown.items if i.kind == "volume" and len(i.shape) > 0}
+    for family, words in KEY.items():
+        if family not in families:
+            continue
+        fill, ink = colors(family)
+        corners = ((x, y - 7), (x + 9, y - 7), (x + 9, y + 1), (x, y + 1))
+        drawing.marks.append(Polygon(corners, fill, ink))
+        mark = Text((x + 13, y), words, WORDS, "start", color="#444444")
+        drawing.marks.append(mark)
+        x += 13 + text_width(words, WORDS) + 14
+    notes = ["Lengths grow with the square root of rows, columns, channels and units."]
+    if shown.folded:
+        notes.append("Folded: blocks are one volume, \N{MULTIPLICATION SIGN}n stands for n in a row.")
+    for k, note in enumerate(notes):
+        at = (0.0, y + 13 + 10 * k)
+        drawing.marks.append(Text(at, note, WORDS, "start", color="#666666"))
