@@ -156,6 +156,18 @@ def test_digits_ship_with_archc(tmp_path: Path) -> None:
     assert data.train.y.bincount().min() > 130
 
 
+def test_keypoints_of_ones_own(tmp_path: Path) -> None:
+    x, y = np.zeros((4, 8, 8), np.uint8), np.arange(16).reshape(4, 2, 2)
+    np.savez(tmp_path / "k.npz", x_train=x, y_train=y, x_test=x, y_test=y + 0.5)
+    data = given(Npz(path="k.npz", keypoints=True), tmp_path)
+    assert (data.train.kind, data.train.y.shape) == ("keypoints", (4, 2, 3))
+    assert data.test.y[1].tolist() == [[4.5, 5.5, 1.0], [6.5, 7.5, 1.0]]
+    np.savez(tmp_path / "k.npz", x_train=x, y_train=x, x_test=x, y_test=x)
+    with pytest.raises(TrainError, match=r"y_train is \[4, 8, 8\]; keypoints are") as caught:
+        given(Npz(path="k.npz", keypoints=True), tmp_path)
+    assert caught.value.code == "E0805"
+
+
 # --------------------------------------------------------------------------- folders
 
 

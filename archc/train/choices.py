@@ -44,10 +44,14 @@ class Idx(Choice):
 
 
 class Npz(Choice):
-    """One .npz file with the arrays x_train, y_train, x_test and y_test."""
+    """One .npz file with the arrays x_train, y_train, x_test and y_test.
+
+    `keypoints`: y is [samples, keypoints, 2 or 3], x and y in pixels and whether it is to be seen.
+    """
 
     name = "npz"
     path: Annotated[str, Field(min_length=1)]
+    keypoints: bool = False
 
 
 class Images(Choice):

@@ -173,7 +173,10 @@ def _load_npz(source: Choice, spec_dir: Path, trusted: bool) -> Data:
             )
         if len(x) == 0:
             raise TrainError("E0805", f"`{path}`: x_{part} is empty")
-        splits.append(Split(x, y, f"{path}: x_{part}", f"{path}: y_{part}"))
+        if source.keypoints:
+            y = _points(path, f"y_{part}", y)
+        at = (f"{path}: x_{part}", f"{path}: y_{part}")
+        splits.append(Split(x, y, *at, keypoints=source.keypoints))
     return Data(splits[0], splits[1], path)
 
 
@@ -183,6 +186,17 @@ def _samples(path: Path, name: str, x: Tensor) -> Tensor:
     if x.ndim == 3:
         x = x[:, None]
     return x if x.dtype == torch.uint8 else x.float()
+
+
+def _points(path: Path, name: str, y: Tensor) -> Tensor:
+    """[N, K, 3] float32; all are to be seen where the file does not say."""
+    if y.ndim != 3 or y.shape[2] not in (2, 3):
+        shape = ", ".join(map(str, y.shape))
+        raise TrainError(
+            "E0805", f"`{path}`: {name} is [{shape}]; keypoints are [samples, keypoints, 2 or 3]"
+        )
+    y = y.float()
+    return y if y.shape[2] == 3 else torch.cat([y, torch.ones_like(y[..., :1])], 2)
 
 
 def _check_numbers(path: Path, name: str, values: Tensor) -> None:

@@ -69,7 +69,7 @@ class Augmenter:
     ) -> None:
         """For `count` samples, whose targets are of a kind; `mirrored`: see `Split`."""
         self.kind = kind
-        self.mirrored = tuple(mirrored)
+        self.mirrored = torch.tensor(mirrored, device=device) if mirrored else None
         self._steps: list[_Step | _Mix] = []
         moves: list[tuple[Choice, Tensor]] = []
         for i, choice in enumerate(choices):

@@ -19,7 +19,8 @@ class Batch:
     x: Tensor
     y: Target
     kind: str
-    mirrored: tuple[int, ...] = ()
+    mirrored: Tensor | None = None
+    """[K]: which keypoint each becomes in a mirror. On the device, like all else: no step waits."""
 
     @property
     def size(self) -> tuple[int, int]:

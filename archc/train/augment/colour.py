@@ -41,8 +41,8 @@ def _grey(x: Tensor) -> Tensor:
     """[N, 1, H, W]"""
     if x.shape[1] != 3:
         return x.mean(1, keepdim=True)
-    weights = torch.tensor(LUMA, device=x.device)[:, None, None]
-    return (x * weights).sum(1, keepdim=True)
+    red, green, blue = (x[:, i : i + 1] * weight for i, weight in enumerate(LUMA))
+    return red + green + blue
 
 
 def draw_cutout(count: int, generator: torch.Generator) -> Tensor:

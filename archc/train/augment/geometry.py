@@ -68,8 +68,8 @@ def flip(batch: Batch, flipped: Tensor) -> Batch:
         return replace(made, y=mirrored(batch.y))
     if batch.kind == "keypoints":
         there = batch.y
-        if batch.mirrored:  # a left hand becomes a right one
-            there = there[:, list(batch.mirrored)]
+        if batch.mirrored is not None:  # a left hand becomes a right one
+            there = there.index_select(1, batch.mirrored)
         across = (batch.size[1] - 1 - there[..., 0])[..., None]
         turned = torch.cat([across, there[..., 1:]], 2)
         return replace(made, y=torch.where(flipped[:, :, None], turned, batch.y))
@@ -166,17 +166,17 @@ def _sampled(x: Tensor, grid: Tensor) -> Tensor:
 
 def _points(points: Tensor, matrix: Tensor, offset: Tensor, size: Size) -> Tensor:
     """Keypoints where the map, turned around, takes them."""
-    middle = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2], device=points.device)
-    away = points[..., :2] - middle - offset[:, None]
+    across, down = (size[1] - 1) / 2, (size[0] - 1) / 2
     a, b, c, d = (entry[:, None] for entry in matrix.flatten(1).unbind(1))
-    x, y = away[..., 0], away[..., 1]
+    x = points[..., 0] - across - offset[:, :1]
+    y = points[..., 1] - down - offset[:, 1:]
     area = a * d - b * c
-    moved = torch.stack([(d * x - b * y) / area, (a * y - c * x) / area], 2) + middle
-    return _seen(moved, points[..., 2], size)
+    moved = [(d * x - b * y) / area + across, (a * y - c * x) / area + down]
+    return _seen(torch.stack(moved, 2), points[..., 2], size)
 
 
 def _seen(points: Tensor, before: Tensor, size: Size) -> Tensor:
     """[N, K, 3]: visible as before, unless outside of the image."""
-    limit = torch.tensor([size[1], size[0]], device=points.device) - 0.5
-    inside = ((points >= -0.5) & (points < limit)).all(2)
+    x, y = points[..., 0], points[..., 1]
+    inside = (x >= -0.5) & (x < size[1] - 0.5) & (y >= -0.5) & (y < size[0] - 0.5)
     return torch.cat([points, (before * inside)[..., None]], 2)
