@@ -261,3 +261,13 @@ def test_weights_of_a_torch_file(run: Path, capsys: pytest.CaptureFixture[str]) 
         assert cli.main(["eval", str(run), "--weights", name]) == 0
         said.append(capsys.readouterr().out.splitlines()[0].replace(name, "w"))
     assert said[0] == said[1]
+
+
+def test_export_of_a_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert cli.main(["export", str(run), "--to", "safetensors"]) == 0
+    assert "fresh" not in capsys.readouterr().out
+    wrote, best = load_file("small.safetensors"), load_file(run / "best.safetensors")
+    assert all(torch.equal(wrote[name], best[name]) for name in best)
+    assert cli.main(["export", ".", "--to", "safetensors"]) == 1
+    assert "error[E0808]" in capsys.readouterr().err

@@ -396,3 +396,31 @@ def test_mistakes_have_a_place_and_leave_nothing(
     assert train("--set", 'layer_lr=[["fcc", 0.1]]', "-o", "b") == 1
     assert "did you mean `fc`?" in capsys.readouterr().err
     assert not (folder / "b").exists()
+
+
+CASES = ["few_similar", "few_different", "many_similar", "many_different"]
+
+
+def test_the_four_cases_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every recipe of the experiment, on the images that ship, for an epoch."""
+    monkeypatch.chdir(tmp_path)
+    spec = Path(__file__).parents[1] / "specs" / "experiments" / "transfer.arch"
+    small = ["--set", "epochs=1", "--set", "pictures=false", "--device", "cpu"]
+    small += ["--set", 'data=idx("fashion-mnist-mini")']
+    assert cli.main(["train", str(spec), "--recipe", "source", "-o", "source", *small]) == 0
+    start = load_file("source/best.safetensors")
+    stays = {}
+    for name in CASES:
+        more = ["--recipe", name, "--init", "source", "-o", name]
+        assert cli.main(["train", str(spec), *more, *small]) == 0
+        end = load_file(Path(name) / "last.safetensors")
+        stays[name] = {key.split(".")[0] for key in end if torch.equal(end[key], start[key])}
+    assert stays == {
+        "few_similar": {"early", "late"},
+        "few_different": {"early"},
+        "many_similar": set(),
+        "many_different": set(),
+    }
+    assert capsys.readouterr().out.count(" tensors from source/best.safetensors") == 4

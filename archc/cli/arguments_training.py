@@ -96,7 +96,7 @@ def _recipe(p: argparse.ArgumentParser, settable: str) -> None:
 
 def _export(commands: Any) -> None:
     p = command(commands, "export", "write a network for other programs (needs archc[torch])")
-    p.add_argument("spec", metavar="SPEC", help="a .arch file; `-` is standard input")
+    p.add_argument("spec", metavar="SPEC|RUN", help="a .arch file, or the folder of a run")
     p.add_argument(
         "--to",
         choices=("onnx", "torch-export", "safetensors"),
@@ -106,7 +106,7 @@ def _export(commands: Any) -> None:
     p.add_argument(
         "--weights",
         metavar="FILE",
-        help="safetensors or a torch file (default: fresh weights of seed 0)",
+        help="a run's folder, safetensors, a torch file (default: the run's; of a spec fresh ones)",
     )
     selection(p)
     p.add_argument("-o", "--out", metavar="FILE", help="default: <network>.onnx, .pt2, ...")
