@@ -151,10 +151,13 @@ def alike(one: Path, other: Path, close: float) -> None:
         torch.testing.assert_close(tensor, theirs[name], rtol=close, atol=close)
 
 
+WEIGHTS = [0.1, 5.0, 1, 1, 1, 3.0, 1, 1, 0.2, 1]
+"""Of classes: a loss that is no mean over samples."""
 CASES: dict[str, tuple[dict[str, Any], Callable[[], nn.Module]]] = {
     "plain": ({}, Tiny),
     "in parts": ({"accumulate": 3, "clip": 0.5, "ema": 0.9}, Tiny),
     "batchnorm": ({"accumulate": 2}, Normed),
+    "weights": ({"loss": Called("cross_entropy", (), {"weights": WEIGHTS}), "epochs": 1}, Tiny),
 }
 
 

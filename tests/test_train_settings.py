@@ -72,9 +72,16 @@ def weights(folder: Path) -> dict[str, Tensor]:
     return checkpoint.read(folder / "last.safetensors")[0]
 
 
-def test_a_batch_in_parts_gives_the_same_update(tmp_path: Path) -> None:
-    go(tmp_path / "whole")
-    go(tmp_path / "parts", accumulate=3)
+UNEQUAL = Called("cross_entropy", (), {"weights": [0.1, 5.0, 1, 1, 1, 3.0, 1, 1, 0.2, 1]})
+"""A loss that is no mean over samples: those of some classes count more."""
+
+
+@pytest.mark.parametrize("loss", ["auto", UNEQUAL], ids=["plain", "weights"])
+def test_a_batch_in_parts_gives_the_same_update(loss: Any, tmp_path: Path) -> None:
+    whole = go(tmp_path / "whole", loss=loss)
+    parts = go(tmp_path / "parts", loss=loss, accumulate=3)
+    expected = pytest.approx(whole.history[0]["train_loss"], rel=1e-5)
+    assert parts.history[0]["train_loss"] == expected
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     for name, tensor in one.items():
         torch.testing.assert_close(tensor, other[name], rtol=1e-4, atol=1e-5)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite
 from typing import Any
 
@@ -17,6 +18,7 @@ from .choices import Every
 from .device import Setup
 from .ema import Average
 from .errors import TrainError
+from .feed import Feed, fits_resident
 from .fitting import Prepared, keyed
 from .freezing import Frozen
 from .losses import Target
@@ -26,12 +28,8 @@ from .optim import load_optimizer, make_groups, make_optimizer, make_rate, optim
 from .progress import Progress, loss_words
 from .ranks import ALONE, Pulse, Ranks, copies
 from .recipe import Recipe
-from .sources import Split
 from .state import State
 from .transfer import by_layer
-
-RESIDENT_SHARE = 0.4
-"""Of a GPU's free memory may be taken by data that stay on it."""
 
 
 @dataclass(frozen=True)
@@ -65,56 +63,6 @@ class Epoch:
     lr: float
     seconds: float
     images_per_second: float
-
-
-class Feed:
-    """One split as batches on the device: normalised, laid out, augmented on request."""
-
-    def __init__(self, split: Split, data: Prepared, setup: Setup, resident: bool) -> None:
-        self.setup = setup
-        self.store = setup.device if resident else torch.device("cpu")
-        self.x, self.y = split.x.to(self.store), split.y.to(self.store)
-        self.kind, self.mirrored = split.kind, split.mirrored
-        self.pinned = not resident and setup.device.type == "cuda"
-        # (x * scale - mean) / std, as one multiplication and one addition
-        self.factor = (data.scale / data.std).to(setup.device)
-        self.offset = (-data.mean / data.std).to(setup.device)
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def stored(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The samples `rows` (a tensor where the data are stored) as stored, and their targets."""
-        device = self.setup.device
-        x, y = self.x.index_select(0, rows), self.y.index_select(0, rows)
-        if self.pinned:
-            x, y = x.pin_memory(), y.pin_memory()
-        x, y = x.to(device, non_blocking=True), y.to(device, non_blocking=True)
-        return x, (y if y.is_floating_point() else y.long())  # masks are stored narrower
-
-    def batch(self, rows: Tensor, augment: Augmenter | None = None) -> tuple[Tensor, Target]:
-        """The samples `rows` (a tensor where the data are stored) and their targets."""
-        device = self.setup.device
-        x, stored = self.stored(rows)
-        y: Target = stored
-        if augment is not None:
-            x, y = augment.both(x, stored, rows, self.stored)
-        x = x.float()  # a copy of the data by now, which may be written to
-        if device.type == "cpu":  # where two passes are faster than one kernel that does both
-            x = x.mul_(self.factor).add_(self.offset)
-        else:
-            x = torch.addcmul(self.offset, x, self.factor, out=x)
-        if self.setup.channels_last:
-            x = x.contiguous(memory_format=torch.channels_last)
-        return x, y
-
-
-def fits_resident(splits: Sequence[Split], device: torch.device) -> bool:
-    """May all data stay on the device?"""
-    if device.type != "cuda":
-        return True
-    need = sum(s.x.nbytes + s.y.nbytes for s in splits)
-    return need <= RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
 class Trainer:
@@ -239,21 +187,26 @@ class Trainer:
         share = self.rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
-        parts = torch.chunk(rows, self.recipe.accumulate)
+        wholes = torch.chunk(rows, self.recipe.accumulate)
+        parts = [whole[self.ranks.rows(len(whole))] for whole in wholes]
+        divided = len(parts) > 1 or self.ranks.world > 1
+        batches, shares = self._batches(parts, augment, divided)
         total: Tensor | None = None
-        for i, whole in enumerate(parts):
-            part = whole[self.ranks.rows(len(whole))]
-            x, y = self.train.batch(part, augment)
+        for i, (part, (x, y)) in enumerate(zip(parts, batches, strict=True)):
+            portion = len(part) / len(rows)
             with self._alone(last=i == len(parts) - 1):
                 with self.setup.autocast():
                     result = self.forward(x)
-                loss = self.objective.loss(result, y, training=True)
+                if shares is None:
+                    loss = self.objective.loss(result, y, training=True)
+                    loss = loss * portion if divided else loss
+                else:
+                    loss = self.objective.loss(result, y, training=True, shares=shares[i])
                 # gradients add up over parts, and are averaged over processes
-                weight = len(part) * self.ranks.world / len(rows)
-                scaled = loss * weight if weight != 1 else loss
+                scaled = loss * self.ranks.world if self.ranks.world > 1 else loss
                 scaled.backward()  # type: ignore[no-untyped-call]
             with torch.no_grad():
-                tally.add(result, y, loss, training=True)
+                tally.add(result, y, loss / portion if divided else loss, training=True)
                 total = scaled.detach() if total is None else total + scaled.detach()
         if self.recipe.clip > 0:
             nn.utils.clip_grad_norm_(self.learned, self.recipe.clip)
@@ -263,6 +216,26 @@ class Trainer:
             self.average.update(step + 1)
         assert total is not None
         return total
+
+    def _batches(
+        self, parts: Sequence[Tensor], augment: Augmenter | None, divided: bool
+    ) -> tuple[Iterable[tuple[Tensor, Target]], Tensor | None]:
+        """The samples of each part, and how much of the whole batch it is: [parts, outputs].
+
+        That is by what each output's loss is a mean over: places that are ignored, keypoints that
+        are hidden and classes with weights make parts of as many samples count differently. None
+        where all are means over samples, or there is one part only.
+        """
+        each = (self.train.batch(part, augment) for part in parts)
+        if not divided:
+            return each, None
+        first = next(each)
+        if self.objective.counts(first[1]) is None:
+            return chain([first], each), None
+        whole = [first, *each]
+        found = [self.objective.counts(y) for _, y in whole]
+        counts = torch.stack([count for count in found if count is not None])
+        return whole, counts / self.ranks.add(counts.sum(0)).clamp_min(1e-12)
 
     def _alone(self, last: bool) -> AbstractContextManager[None]:
         """Only the last part of a batch exchanges gradients with the other processes."""
@@ -305,16 +278,32 @@ class Trainer:
             self.module.eval()
             tally = Tally(self.objective, self.setup.device)
             rows = torch.arange(len(feed), device=feed.store)[self.ranks.rows(len(feed))]
+            whole = self._counts(feed)
             for part in torch.split(rows, max(self.recipe.batch // self.recipe.accumulate, 1)):
                 if not len(part):  # fewer samples than processes
                     continue
                 x, y = feed.batch(part)
                 with self.setup.autocast():
                     result = self.evaluated(x)
-                loss = self.objective.loss(result, y, training=False)
+                counts = self.objective.counts(y) if whole is not None else None
+                if counts is None or whole is None:
+                    loss = self.objective.loss(result, y, training=False)
+                else:
+                    loss = self.objective.loss(result, y, training=False, shares=counts / whole)
+                    loss = loss * (len(feed) / len(part))
                 tally.add(result, y, loss, training=False)
             tally.restore(self.ranks.add(tally.state()))
             return tally.read()
+
+    def _counts(self, feed: Feed) -> Tensor | None:
+        """What the losses over a whole split are means over, by output; None: over samples."""
+        counts = []
+        for y in feed.targets():
+            count = self.objective.counts(y)
+            if count is None:
+                return None
+            counts.append(count)
+        return torch.stack(counts).sum(0).clamp_min(1e-12)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Within the block, the weights are those to measure and to keep."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -29,8 +29,20 @@ class Mixed(NamedTuple):
 
 
 Target = Tensor | Mixed
-Criterion = Callable[[Tensor, Target], Tensor]
-"""(prediction, target) to a scalar: the mean over the batch, in float32."""
+
+
+class Criterion(Protocol):
+    """A loss."""
+
+    def __call__(self, prediction: Tensor, target: Target) -> Tensor:
+        """A scalar: the mean over the batch, in float32."""
+
+    def count(self, target: Target) -> Tensor | None:
+        """What that mean is over, a scalar, up to a constant; None: over samples.
+
+        It is what the parts of a batch have to be weighted by, for their sum to be the batch's.
+        """
+
 
 DEFAULTS: dict[str, Loss] = {
     "classes": CrossEntropy(),
@@ -91,6 +103,14 @@ class _CrossEntropy:
             counted = counted * weights[target.clamp_min(0)]
         return total / counted.sum().clamp_min(1e-12)
 
+    def count(self, target: Target) -> Tensor | None:
+        if isinstance(target, Mixed) or (self.weights is None and not self.ignoring):
+            return None
+        counted = (target != IGNORED).float()
+        if self.weights is not None:
+            counted = counted * self.weights.to(target.device)[target.clamp_min(0)]
+        return counted.sum()
+
 
 class _Dice:
     """One minus the mean over classes of twice the overlap by the sum of both areas.
@@ -123,6 +143,9 @@ class _Dice:
                 target = target.reshape(p[:, 0].shape)
         return loss + self.share * self.entropy(p, target)
 
+    def count(self, target: Target) -> Tensor | None:
+        return None  # a quotient of sums: the batch's cannot be made of those of its parts
+
 
 class _Pointwise:
     """The mean of a loss per number; class numbers become one-hot rows."""
@@ -138,6 +161,11 @@ class _Pointwise:
             return loss.mean()
         counted = _counted(p, target).expand_as(loss)
         return (loss * counted).sum() / counted.sum().clamp_min(1)
+
+    def count(self, target: Target) -> Tensor | None:
+        if not self.ignoring or isinstance(target, Mixed) or target.is_floating_point():
+            return None
+        return (target != IGNORED).sum().float()
 
 
 class _Heatmaps:
@@ -159,6 +187,10 @@ class _Heatmaps:
         seen = (target[..., 2] > 0).float()[..., None, None]
         total = ((p - hills).square() * seen).sum()
         return total / (seen.sum() * height * width).clamp_min(1)
+
+    def count(self, target: Target) -> Tensor | None:
+        assert isinstance(target, Tensor)
+        return (target[..., 2] > 0).sum().float()
 
 
 def gaussians(

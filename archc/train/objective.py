@@ -244,14 +244,29 @@ class Objective:
         """`accuracy 84.1%` or `error 0.0312`."""
         return words(self.metric, measured.metric)
 
-    def loss(self, result: Any, target: Target, training: bool) -> Tensor:
-        """Weighted sum over outputs, a scalar with a gradient."""
+    def counts(self, target: Target) -> Tensor | None:
+        """What the mean of each output's loss is over, [outputs]; None: all are over samples."""
+        found = [each.count(target) for each in self._criteria]
+        known = next((count for count in found if count is not None), None)
+        if known is None:
+            return None
+        samples = known.new_tensor(len(target.first if isinstance(target, Mixed) else target))
+        return torch.stack([samples if count is None else count for count in found])
+
+    def loss(
+        self, result: Any, target: Target, training: bool, shares: Tensor | None = None
+    ) -> Tensor:
+        """Weighted sum over outputs, a scalar with a gradient.
+
+        `shares`: of a part of a batch, how much of the batch it is by each of `counts`.
+        """
         heads = self.heads if training else self.main
         total: Tensor | None = None
         values = values_of(result, len(heads))
-        for head, each, value in zip(heads, self._criteria, values, strict=False):
+        for i, (head, each, value) in enumerate(zip(heads, self._criteria, values, strict=False)):
+            weight = head.weight if shares is None else head.weight * shares[i]
             for out in tensors(value):
-                part = each(out, target) * head.weight
+                part = each(out, target) * weight
                 total = part if total is None else total + part
         assert total is not None
         return total

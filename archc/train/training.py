@@ -22,9 +22,10 @@ from .board import require_tensorboard
 from .course import Course, Result
 from .device import Setup, choose, limit_threads, memory_advice, memory_of_data, numerics
 from .errors import TrainError
+from .feed import Feed
 from .fitting import Prepared, prepare
 from .freezing import Frozen
-from .loop import Feed, Trainer, batches
+from .loop import Trainer, batches
 from .norms import synchronised
 from .objective import Head, Objective, check_fit, make_heads, make_objective, values_of
 from .progress import Progress

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from . import pictures as draw
 from .choices import Bce, ByTask, CrossEntropy, Dice, Loss
+from .feed import Feed
 from .fitting import Prepared
-from .loop import Feed, Trainer
+from .loop import Trainer
 from .metrics import Measured, chosen, peaks
 from .objective import Objective, tensors, values_of
 
