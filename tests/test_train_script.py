@@ -256,6 +256,28 @@ def test_data_without_files_of_their_own_come_along(both: Run) -> None:
     assert done.ours == done.losses
 
 
+STACK = """
+network Net {
+  input image[3, 32, 32]
+  x = image -> stem: (conv(8, 3, stride=4, pad=half) -> relu)
+  a = x -> first: conv(11, 1)
+  output maps = [a, fuse(x, a -> back: conv(8, 1)) -> second: conv(11, 1)]
+}
+recipe r for Net {
+  data = keypoints(count=60, size=32, test=12)  batch = 10  epochs = 2  loss = heatmaps(sigma=0.7)
+}
+"""
+
+
+def test_stacked_heatmaps_of_made_figures(both: Run) -> None:
+    spec = Path("net.arch").resolve()
+    spec.write_text(STACK)
+    done = both(spec)
+    assert done.ours == pytest.approx(done.losses, rel=1e-6)
+    assert done.last.startswith(f"test PCK@0.1 {done.result['test']['pck@0.1']:.1%}, loss")
+    tidy(done.folder / "train.py")
+
+
 def build(spec: Path, *args: str) -> int:
     return cli.main(["build", str(spec), "--emit", "model", "-o", "out", *args])
 

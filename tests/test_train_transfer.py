@@ -398,6 +398,18 @@ def test_mistakes_have_a_place_and_leave_nothing(
     assert not (folder / "b").exists()
 
 
+def test_a_resumed_run_needs_its_start_no_more(folder: Path) -> None:
+    """Rates by layer, too, go on as they were."""
+    assert train("--recipe", "first", "-o", "a") == 0
+    more = ["--recipe", "slow", "--set", "classes=2", "--init", "a"]
+    assert train(*more, "--set", "epochs=2", "-o", "whole") == 0
+    assert train(*more, "-o", "part") == 0
+    (folder / "a" / "last.safetensors").unlink()
+    assert cli.main(["train", "--resume", "part", "--set", "epochs=2"]) == 0
+    one, other = (load_file(f"{name}/last.safetensors") for name in ("whole", "part"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 CASES = ["few_similar", "few_different", "many_similar", "many_different"]
 
 

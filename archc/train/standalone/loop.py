@@ -178,8 +178,8 @@ def _loss(criteria: Criteria) -> str:
         '    """The weighted sum over outputs; those for training only come last."""',
         f"    heads = {criteria.pairs}",
         "    total = torch.zeros((), device=target.device)",
-        "    for (weight, criterion), output in zip(heads, outputs, strict=False):",
-        "        total = total + criterion(output, target) * weight",
+        "    for (weight, loss), output in zip(heads, outputs, strict=False):",
+        "        total = total + loss(output, target) * weight",
         "    return total",
     )
 
