@@ -209,7 +209,8 @@ def check_recipes(state: Compilation) -> None:
         return
     state.recipes = state.program.recipes()
     for spec in state.recipes:
-        _check_recipe(state, spec)
+        if not state.program.misread_recipe(spec.name):
+            _check_recipe(state, spec)
 
 
 def look(state: Compilation) -> None:

@@ -12,7 +12,7 @@ from ..graph import Graph
 from ..recipe import RecipeSpec
 from ..source import Source, Span
 from ..syntax import tree
-from .bodies import chooses, lost_default, mistaken_before
+from .bodies import chooses, lost_default, mistaken_before, misread
 from .calls import entered, open_frame
 from .claims import Claim, Claims, Measure, evaluate
 from .finish import assemble
@@ -113,6 +113,14 @@ class Program:
 
     def recipes(self) -> list[RecipeSpec]:
         return read_recipes(self.unit, Session(self.diagnostics, self.limits))
+
+    def misread_recipe(self, name: str) -> bool:
+        """Was there a syntax error in a recipe? Then settings may be missing."""
+        session = Session(self.diagnostics, self.limits)
+        return any(
+            isinstance(decl, tree.Recipe) and decl.name.name == name and misread(session, decl)
+            for decl in self.unit.file.declarations
+        )
 
     def parameters(self, name: str) -> tuple[tree.Param, ...]:
         """The parameters of a network, through variants."""

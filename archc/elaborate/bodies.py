@@ -40,10 +40,10 @@ def chooses(decl: tree.Block | tree.Network) -> bool:
     return False
 
 
-def misread(session: Session, decl: tree.Block | tree.Network) -> bool:
+def misread(session: Session, decl: tree.Block | tree.Network | tree.Recipe) -> bool:
     """Was there a syntax error in it? Then statements may be missing, or stand in another body."""
     source, start, end = decl.span
-    return decl.incomplete or any(
+    return getattr(decl, "incomplete", False) or any(
         d.code < "E0107"
         and d.labels[0].span.source is source
         and start <= d.labels[0].span.start <= end

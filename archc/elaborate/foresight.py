@@ -12,6 +12,7 @@ from ..diagnostics import Diagnostics
 from ..ops import known
 from ..source import Span
 from ..syntax import tree
+from .bodies import assigned_in, target_names
 from .session import Session
 from .values import POISON, Fail
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _ENOUGH = 1000
 """Loops without inner loops and of fewer rounds than this are not worth the look."""
 
+MOST_LOOKS = 50_000
+"""Rounds that are looked at one by one for a network, all loops together."""
 Names = frozenset[str]
 
 
@@ -48,7 +51,11 @@ def foresee(self: Frame, node: tree.Node, count: int, span: Span) -> None:
         nested = session.nested[id(node)] = has_loop(node)
     if count < _ENOUGH and not nested:
         return
-    least = _Foresight(self).body(node, frozenset()).times(count).plus(Least(0, count))
+    over = node.count if isinstance(node, tree.Repeat) else getattr(node, "over", None)
+    seen = _Foresight(self)
+    least = seen.loop(node, over, frozenset()) if over is not None else NOTHING
+    if least.rounds < count:  # its list has another value here than it had for the loop
+        least = seen.body(node, frozenset()).times(count).plus(Least(0, count))
     if session.nodes + least.layers > session.limits.nodes:
         session.exhausted_layers((span, f"at least {least.layers:,} layers here"))
     if session.steps + least.rounds > session.limits.steps:
@@ -77,22 +84,24 @@ class _Foresight:
         from .modules import Constants
 
         self.frame = frame
+        self.session = frame.session
         self.quiet = Constants(Session(Diagnostics(), frame.session.limits), frame.unit)
-        self.quiet.env = frame.env
+        self.quiet.env = dict(frame.env)
         self.quiet.lenient = True
 
     # ------------------------------------------------------------------ the tree
 
-    def body(self, node: Any, changing: Names) -> Least:
-        """One round of a loop."""
+    def body(self, node: Any, changing: Names, known: Names = frozenset()) -> Least:
+        """One round of a loop, whose own variables are `known` or change."""
+        inner = (changing | _variables(node)) - known
         if isinstance(node, tree.For):
-            return self.statements(node.body, changing | _assigned(node))
+            before = dict(self.quiet.env)
+            least = self.statements(node.body, (inner | _assigned(node)) - known)
+            self.quiet.env.clear()
+            self.quiet.env.update(before)
+            return least
         if isinstance(node, tree.Comprehension):
-            inner = changing | _targets(node.targets)
             return NOTHING if node.where is not None else self.expression(node.item, inner)
-        if isinstance(node, tree.ForStage):
-            return self.stages(node.stages, changing | _targets(node.targets))
-        inner = changing | {node.var.name} if node.var is not None else changing
         return self.stages(node.stages, inner)
 
     def statements(self, body: tuple[tree.Stmt, ...], changing: Names) -> Least:
@@ -107,7 +116,19 @@ class _Foresight:
                     total = total.plus(self.statements(chosen, changing))
             elif isinstance(statement, (tree.Assign, tree.Output)):
                 total = total.plus(self.expression(statement.value, changing))
+                if isinstance(statement, tree.Assign):
+                    changing = self.assign(statement, changing)
         return total
+
+    def assign(self, node: tree.Assign, changing: Names) -> Names:
+        """Remember a number that is assigned; the names that change from here on."""
+        names = frozenset(t.name for t in node.targets)
+        plain = isinstance(node.value, (tree.Number, tree.Binary, tree.Ternary, tree.Call))
+        value = self.value(node.value, changing) if plain and len(names) == 1 else POISON
+        if not isinstance(value, int):
+            return changing | names
+        self.quiet.env[node.targets[0].name] = value
+        return changing - names
 
     def expression(self, node: tree.Expr, changing: Names) -> Least:
         if isinstance(node, tree.Pipeline):
@@ -140,12 +161,37 @@ class _Foresight:
         return self.stages(stage.stages, changing)
 
     def loop(self, node: Any, over: tree.Expr, changing: Names) -> Least:
-        rounds = self.value(over, changing)
-        if isinstance(rounds, (list, tuple, range)):
-            rounds = len(rounds)
-        if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
+        found = self.value(over, changing)
+        if isinstance(found, (list, tuple, range)):
+            count = len(found)
+        elif isinstance(found, int) and not isinstance(found, bool):
+            count, found = max(0, found), range(max(0, found))
+        else:
             return NOTHING
-        return self.body(node, changing).times(rounds).plus(Least(0, rounds))
+        if count and _bounds_vary(node):
+            return self.rounds(node, found, count, changing)
+        return self.body(node, changing).times(count).plus(Least(0, count))
+
+    def rounds(self, node: Any, elements: Any, count: int, changing: Names) -> Least:
+        """A loop on whose variables the bounds of inner loops depend: round by round, as far as
+        the look may go, and what is in every round for the rest."""
+        every = self.body(node, changing)
+        total = Least(0, count)
+        limits = self.session.limits
+        env = self.quiet.env
+        before = dict(env)
+        for i, element in enumerate(elements):
+            self.session.looks += 1
+            if self.session.looks > MOST_LOOKS:
+                total = total.plus(every.times(count - i))
+                break
+            known = _bind(env, node, i, element)
+            total = total.plus(self.body(node, changing, known))
+            if total.layers > limits.nodes or total.rounds > limits.steps:
+                break
+        env.clear()
+        env.update(before)
+        return total
 
     # ------------------------------------------------------------------ values
 
@@ -168,12 +214,49 @@ class _Foresight:
         )
 
 
-def _targets(targets: tree.Targets) -> Names:
-    index = {targets.index.name} if targets.index is not None else set()
-    return frozenset(index | {n.name for n in targets.names})
+def _variables(node: Any) -> Names:
+    """The variables of a loop."""
+    if isinstance(node, tree.Repeat):
+        return frozenset() if node.var is None else frozenset([node.var.name])
+    return frozenset(target_names(node.targets))
 
 
 def _assigned(node: tree.For) -> Names:
-    from .bodies import assigned_in
-
+    """What differs from round to round: the variables, and what the statements assign."""
     return frozenset(assigned_in((node,)))
+
+
+def _bind(env: dict[str, Any], node: Any, i: int, element: Any) -> Names:
+    """Give the variables of a loop their values in a round; the names that have one."""
+    if isinstance(node, tree.Repeat):
+        values = {node.var.name: element} if node.var is not None else {}
+    else:
+        names = [n.name for n in node.targets.names]
+        index = node.targets.index
+        values = {index.name: i} if index is not None else {}
+        if not node.targets.unpack:
+            values[names[0]] = element
+        elif isinstance(element, (list, tuple)) and len(element) == len(names):
+            values.update(zip(names, element, strict=True))
+    env.update(values)
+    # What the loop itself assigns anew is its variable no longer.
+    again = assigned_in(node.body) if isinstance(node, tree.For) else set()
+    return frozenset(values) - again
+
+
+def _bounds_vary(node: Any) -> bool:
+    """Do the bounds of loops inside of a loop depend on its variables?"""
+    own = _variables(node)
+    if isinstance(node, tree.For):
+        own |= assigned_in(node.body)
+    pending: list[object] = [getattr(node, name) for name in node.fields[1:]] if own else []
+    while pending:
+        part = pending.pop()
+        over = part.count if isinstance(part, tree.Repeat) else getattr(part, "over", None)
+        if isinstance(over, tree.Node) and not own.isdisjoint(tree.names_in(over)):
+            return True
+        if isinstance(part, tuple) and not isinstance(part, Span):
+            pending.extend(part)
+        elif isinstance(part, tree.Node):
+            pending.extend(getattr(part, name) for name in part.fields[1:])
+    return False

@@ -93,6 +93,8 @@ class Session:
         """Diagnostics that were there before."""
         self.nested: dict[int, bool] = {}
         """Whether there are loops inside of a loop, by the id of its node."""
+        self.looks = 0
+        """Rounds of loops that were looked at before they ran."""
         self.weights: dict[int, tuple[int, list[Any]]] = {}
         """Number of elements of lists of lists, by id."""
         self.literal: dict[tuple[str, int], tuple[object, Given]] = {}

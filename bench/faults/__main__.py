@@ -12,49 +12,56 @@ from pathlib import Path
 import torch
 
 from .judge import Judge
-from .measure import Result, measure
+from .measure import measure
 from .mutants import KINDS, mutants
-from .table import missed, summary
+from .record import Row, load, row, save
+from .table import missed, page, summary
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 
-
-def run(specs: list[str], seed: int, each: int, kinds: tuple[str, ...] = KINDS) -> list[Result]:
+def run(
+    specs: list[str], seed: int, each: int, kinds: tuple[str, ...] = KINDS, to: Path | None = None
+) -> list[Row]:
     """Make, judge and check the mutants of specs (paths from the root of the project)."""
     torch.set_num_threads(1)
-    found = []
+    found: list[Row] = []
     for spec in specs:
-        text = Path(spec).read_text()
+        text = Path(spec).read_text(encoding="utf-8")
         judge = Judge(spec, text)
-        made = [m for m in mutants(spec, text, seed, each) if m.kind in kinds]
-        found += [measure(mutant, judge(mutant)) for mutant in made]
-        print(f"{spec}: {len(made)}", file=sys.stderr, flush=True)
+        rows = []
+        for mutant in mutants(spec, text, seed, each):
+            if mutant.kind in kinds:
+                verdict = judge(mutant)
+                rows.append(row(mutant, verdict, measure(mutant, verdict)))
+        if to is not None:
+            save(rows, to)
+        found += rows
+        print(f"{spec}: {len(rows)}", file=sys.stderr, flush=True)
     return found
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="bench.faults", description=(__doc__ or "").split("\n")[0]
-    )
+    about = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m bench.faults", description=about)
     parser.add_argument("specs", nargs="*", metavar="SPEC", help="specs (all of specs/)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the mutants (1)")
-    parser.add_argument("--each", type=int, default=8, help="mutants of a kind in a spec (8)")
+    parser.add_argument("--each", type=int, default=7, help="mutants of a kind in a spec (7)")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only mutants of this kind")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the report to a file")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="add the results to a file")
+    parser.add_argument("--load", type=Path, metavar="FILE", help="report on results, run nothing")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the report as Markdown")
     parser.add_argument("--show", action="store_true", help="print what was not found or placed")
     options = parser.parse_args()
-    specs = options.specs or sorted(
-        str(p.relative_to(Path.cwd())) for p in (ROOT / "specs").glob("*.arch")
-    )
-    kinds = tuple(options.kind or KINDS)
-    results = run(specs, options.seed, options.each, kinds)
+    specs = options.specs or sorted(f"specs/{path.name}" for path in Path("specs").glob("*.arch"))
+    if options.load:
+        results = load(options.load)
+    else:
+        kinds = tuple(options.kind or KINDS)
+        results = run(specs, options.seed, options.each, kinds, options.save)
     print(summary(results))
     if options.show:
         print(missed(results))
     if options.write:
-        from .table import page
-
-        options.write.write_text(page(results, options.seed, options.each))
+        options.write.write_text(page(results, options.seed, options.each), encoding="utf-8")
     return 0
 
 

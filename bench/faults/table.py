@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .measure import Result
 from .mutants import KINDS
+from .record import Row
 
 
 def share(part: int, whole: int) -> str:
@@ -15,11 +15,11 @@ def share(part: int, whole: int) -> str:
 class Scores:
     """The counts of some results."""
 
-    def __init__(self, results: list[Result]) -> None:
+    def __init__(self, results: list[Row]) -> None:
         self.made = len(results)
-        wrong = [r for r in results if r.verdict.group == "wrong"]
-        legal = [r for r in results if r.verdict.group == "legal"]
-        self.left_out = Counter(r.verdict.reason for r in results if r.verdict.group == "left out")
+        wrong = [r for r in results if r.group == "wrong"]
+        legal = [r for r in results if r.group == "legal"]
+        self.left_out = Counter(r.reason for r in results if r.group == "left out")
         self.wrong = len(wrong)
         reported = [r for r in wrong if r.errors]
         self.reported = len(reported)
@@ -33,13 +33,13 @@ class Scores:
         self.mended = sum(r.mended for r in wrong)
 
 
-def summary(results: list[Result]) -> str:
+def summary(results: list[Row]) -> str:
     """The figures as text for a terminal."""
     lines = [
         f"{'':20}{'wrong':>6}{'found':>8}{'line':>8}{'lines':>8}{'errors':>8}"
         f"{'fix':>6}{'mends':>8}{'legal':>7}{'found':>8}{'out':>6}"
     ]
-    groups = [(kind, [r for r in results if r.mutant.kind == kind]) for kind in KINDS]
+    groups = [(kind, [r for r in results if r.kind == kind]) for kind in KINDS]
     for name, group in [*groups, ("all", results)]:
         s = Scores(group)
         each = f"{s.errors / s.reported:.2f}" if s.reported else "-"
@@ -53,27 +53,29 @@ def summary(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def _line(r: Result) -> str:
-    at = ",".join(map(str, sorted(r.mutant.lines)))
-    return f"{r.mutant.spec}:{at} [{r.mutant.kind}] {r.mutant.what}"
+def _line(r: Row) -> str:
+    at = ",".join(map(str, r.lines))
+    return f"{r.spec}:{at} [{r.kind}] {r.what}"
 
 
-def missed(results: list[Result]) -> str:
+def missed(results: list[Row]) -> str:
     """What went wrong, one line each."""
     lines = []
     for r in results:
-        wrong, legal = r.verdict.group == "wrong", r.verdict.group == "legal"
+        wrong, legal = r.group == "wrong", r.group == "legal"
         said = f"{r.code} :{r.line} {r.message}"
         if wrong and not r.errors:
-            lines.append(f"MISSED {_line(r)} ({r.verdict.reason}, {sorted(r.verdict.lines)})")
+            lines.append(f"MISSED {_line(r)} ({r.reason}, {list(r.others)})")
         elif legal and not r.errors:
             lines.append(f"UNCLAIMED {_line(r)}")
         elif wrong and not r.placed:
-            lines.append(
-                f"ELSEWHERE {_line(r)}: {said} ({r.verdict.reason}, {sorted(r.verdict.lines)})"
-            )
+            lines.append(f"ELSEWHERE {_line(r)}: {said} ({r.reason}, {list(r.others)})")
         if wrong and r.errors > 1:
             lines.append(f"SEVERAL {_line(r)}: {r.errors}, {said}")
         if wrong and r.offered and not r.mended:
             lines.append(f"UNMENDED {_line(r)}: {said}")
     return "\n".join(sorted(lines))
+
+
+def page(results: list[Row], seed: int, each: int) -> str:
+    return ""

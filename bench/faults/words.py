@@ -22,7 +22,9 @@ def sites(node: Any, parents: tuple[Any, ...], spec: Spec) -> Iterator[Found]:
             yield _misspelt("operator" if operator else "name", ident, spec)
     elif isinstance(node, tree.Name):
         operator = _is_operator(node.name, spec) or node.name == "fuse"
-        yield _misspelt("operator" if operator else "name", node, spec)
+        binds = bool(parents) and isinstance(parents[-1], tree.Dim)  # as a free size
+        rule = "" if binds else "an unknown word"
+        yield _misspelt("operator" if operator else "name", node, spec, rule)
     elif isinstance(node, tree.Default):
         yield _misspelt(
             "operator" if _is_operator(node.name.name, spec) else "name", node.name, spec
