@@ -13,6 +13,9 @@ FEWEST, MOST = 2, 6
 """Objects in a scene; later ones lie above earlier ones."""
 SMALLEST, LARGEST = 0.05, 0.5
 """Diameter of an object, as shares of the side."""
+MARGIN = 0.7
+"""Least distance of an object's middle from the border, as a share of its radius: of one that is
+cut in half, the form would not tell the class."""
 NOISE = (0.05, 0.18)
 """Per pixel and channel, a deviation of 5 to 19 of 255."""
 AT_ONCE = 64
@@ -45,8 +48,10 @@ def _some(
     for i in range(MOST):
         own = 10 * (i + 1)
         kind = draws.below(own, 1, len(SHAPES))[:, 0]
-        at = draws.uniform(own + 1, 2, -0.5, size - 0.5)
         radius = draws.uniform(own + 2, 1, SMALLEST / 2, LARGEST / 2)[:, 0] * np.float32(size)
+        margin = radius[:, None] * np.float32(MARGIN)
+        share = draws.uniform(own + 1, 2)
+        at = margin - np.float32(0.5) + share * (np.float32(size) - 2 * margin)
         inside = canvas.shape(kind, (at[:, 0], at[:, 1]), radius, draws.direction(own + 3))
         inside &= (i < objects)[:, None, None]
         canvas.paint(inside, i + 1, draws.uniform(own + 5, 1, -1, 1)[:, 0])
