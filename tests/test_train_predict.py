@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from archc import cli
 from archc.train import TrainError
-from archc.train.choices import ByTask
+from archc.train.choices import ByTask, Digits
 from archc.train.device import Setup
+from archc.train.fitting import keyed
 from archc.train.predict import Trained, predict, trained
+from archc.train.recipe import Recipe
 
 torch.set_num_threads(1)
 
@@ -167,6 +169,7 @@ def test_predict_refuses_every_bad_image_at_once(
     assert "does not say how its images were prepared" in capsys.readouterr().err
 
 
+RECIPE = Recipe(name="r", network=None, data=Digits())
 SETUP = Setup(torch.device("cpu"), False, False, False, False, False, False)
 
 
@@ -235,7 +238,17 @@ def test_values_are_printed_or_drawn(tmp_path: Path) -> None:
 
 def test_a_network_without_an_image_has_none_to_take() -> None:
     with pytest.raises(TrainError, match="does not take one image"):
-        trained(nn.Identity(), SETUP, (10,), ByTask(), {})
+        trained(nn.Identity(), SETUP, (10,), ByTask(), RECIPE, {})
+
+
+def test_pixels_are_shuffled_as_in_training(tmp_path: Path) -> None:
+    settings = {"decided": {"mean": [0.0], "std": [1.0], "kind": "values", "classes": []}}
+    recipe = RECIPE.model_copy(update={"permute": True, "seed": 3})
+    net = trained(nn.Flatten(), SETUP, (1, 2, 4), ByTask(), recipe, settings)
+    path = Path(pixels(str(tmp_path / "a.png"), np.arange(8, dtype=np.uint8).reshape(2, 4)))
+    numbers = [float(n) * 255 for n in predict(net, [path], tmp_path, 1)[0][7:].split(", ")]
+    order = torch.randperm(8, generator=keyed(3, "permute")).tolist()
+    assert numbers == pytest.approx(order, abs=0.01)
 
 
 def test_nowhere_to_write(tmp_path: Path) -> None:

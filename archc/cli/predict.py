@@ -51,6 +51,7 @@ def _predict(args: argparse.Namespace, found: Asked) -> list[str]:
         choose(recipe, args.device, len(shape), 0),
         shape,
         given.loss if given else recipe.loss,
+        recipe,
         found.settings,
     )
     return through(net, [Path(name) for name in args.images], Path(args.out), args.top)

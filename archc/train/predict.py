@@ -17,9 +17,10 @@ from . import pictures as draw
 from .choices import Loss
 from .device import Setup, memory_advice
 from .errors import TrainError, raise_all
-from .fitting import PAD_LIMIT
+from .fitting import PAD_LIMIT, keyed
 from .metrics import chosen, peaks
 from .objective import tensors
+from .recipe import Recipe
 from .run import load_image, to_picture
 from .rundir import unwritable, write_atomic
 from .watching import probabilities
@@ -44,13 +45,22 @@ class Trained:
     loss: Loss
     names: Sequence[str]
     """Of the classes; may be empty."""
+    order: Tensor | None = None
+    """Of the pixels, where the recipe shuffles them."""
 
 
 def trained(
-    module: nn.Module, setup: Setup, shape: Sequence[int], loss: Loss, settings: Mapping[str, Any]
+    module: nn.Module,
+    setup: Setup,
+    shape: Sequence[int],
+    loss: Loss,
+    recipe: Recipe,
+    settings: Mapping[str, Any],
 ) -> Trained:
-    """Out of a run's settings.json. Raises TrainError E0806 where the input is no image, E0808
-    where settings are missing."""
+    """Out of a run's recipe and settings.json.
+
+    Raises TrainError E0806 where the input is no image, E0808 where settings are missing.
+    """
     if len(shape) != 3:
         raise TrainError("E0806", "the network does not take one image; its input is [C, H, W]")
     try:
@@ -65,8 +75,12 @@ def trained(
             help="it was written by another version of archc; train again",
         ) from None
     channels, height, width = shape
+    order = None
+    if recipe.permute:
+        order = torch.randperm(height * width, generator=keyed(recipe.seed, "permute"))
     module = module.to(setup.device).eval()
-    return Trained(module, setup, (channels, height, width), mean, std, kind, loss, names)
+    size = channels, height, width
+    return Trained(module, setup, size, mean, std, kind, loss, names, order)
 
 
 def predict(net: Trained, images: Sequence[Path], folder: Path, top: int) -> list[str]:
@@ -129,6 +143,8 @@ def _fitted(image: Tensor, shape: tuple[int, int, int], said: list[str]) -> tupl
 
 def _through(net: Trained, x: Tensor) -> Tensor:
     """What the first output (or the last of its list) says of one image, without the batch."""
+    if net.order is not None:
+        x = x.flatten(1)[:, net.order].reshape(x.shape)
     x = ((x - net.mean) / net.std)[None].to(net.setup.device)
     with torch.no_grad(), net.setup.autocast(), memory_advice(1):
         result = net.module(x)

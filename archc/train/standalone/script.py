@@ -193,7 +193,8 @@ def _source(case: Case) -> str | None:
     source = recipe.data
     if isinstance(source, Idx) and _plain_names(Path(where)):
         return f"Path({_literal(str(where))})"
-    return f"Path({_literal(str(where))})" if isinstance(source, Npz) else None
+    plain = isinstance(source, Npz) and not source.keypoints
+    return f"Path({_literal(str(where))})" if plain else None
 
 
 def reader(case: Case) -> str | None:
