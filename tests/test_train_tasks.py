@@ -39,7 +39,7 @@ from archc.train.choices import (
     Scale,
     Shift,
 )
-from archc.train.fitting import prepare
+from archc.train.fitting import check_labels, prepare
 from archc.train.generated.figures import MIRRORED
 from archc.train.losses import Mixed, criterion, gaussians
 from archc.train.metrics import (
@@ -107,6 +107,18 @@ def test_ignored_places_are_as_if_they_were_not_there(
         assert torch.allclose(each(scores, target), each(changed, target)), other.name
         nothing = each(scores, torch.full_like(target, IGNORED))
         assert torch.isfinite(nothing), other.name
+
+
+def test_the_loss_of_masks_is_the_same_where_bits_must_repeat() -> None:
+    scores, target = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+    target[0, 0] = IGNORED
+    each = criterion(CrossEntropy(label_smoothing=0.1), "masks", (4, 4), True)
+    plain = each(scores, target)
+    torch.use_deterministic_algorithms(True)
+    try:
+        assert torch.allclose(each(scores, target), plain)
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def test_dice_is_one_minus_the_overlap() -> None:
@@ -431,6 +443,35 @@ def test_all_images_get_the_same_order_of_pixels() -> None:
         assert torch.equal(split.x.flatten(2)[:, :, order], other.x.flatten(2))
     flat = prepare(classes_of(), read({"validation": 0.0, "permute": True}), (16,))
     assert torch.equal(flat.train.x, mixed.train.x.flatten(1))
+
+
+def test_padding_counts_in_no_mask_and_moves_no_keypoint() -> None:
+    x = torch.arange(32).reshape(2, 1, 4, 4).byte()
+    masks = Split(x, (x[:, 0] % 3).short(), "x", "y")
+    ready = prepare(Data(masks, masks, "here"), read({"validation": 0.0}), (1, 6, 5))
+    assert ready.train.y.shape == (2, 6, 5)
+    assert (ready.train.y == IGNORED).sum() == 2 * (30 - 16)
+    inside = ready.train.y != IGNORED
+    assert torch.equal(ready.train.x[:, 0][inside] % 3, ready.train.y[inside].byte())
+    points = torch.tensor([[[1.0, 2.0, 1.0]]]).expand(2, 1, 3)
+    poses = Split(x, points, "x", "y", keypoints=True)
+    ready = prepare(Data(poses, poses, "here"), read({"validation": 0.0}), (1, 6, 5))
+    (across, down, _) = ready.train.y[1, 0].long().tolist()
+    assert ready.train.x[1, 0, down, across] == x[1, 0, 2, 1]
+
+
+def test_a_class_can_be_ignored() -> None:
+    x = torch.zeros(4, 1, 4, 4)
+    y = torch.arange(64).reshape(4, 4, 4) % 4
+    masks = Split(x, torch.where(y == 3, 255, y).short(), "x", "y")
+    data = Data(masks, masks, "here")
+    settings = {"ignore": 255, "validation": 0.0, "normalize": "none"}
+    ready = prepare(data, read(settings), (1, 4, 4))
+    assert ready.ignoring
+    assert ready.train.y.unique().tolist() == [IGNORED, 0, 1, 2]
+    check_labels(ready.train, 3)
+    with pytest.raises(TrainError, match="at least 256"):
+        check_labels(masks, 3)
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

@@ -92,6 +92,9 @@ class _CrossEntropy:
         weights, smoothing = self.weights, self.smoothing
         if isinstance(target, Mixed):
             return F.cross_entropy(p, dense(p, target), weights, label_smoothing=smoothing)
+        if p.ndim > 2 and torch.are_deterministic_algorithms_enabled():
+            # torch's loss of images has no form on GPUs that gives the same bits every time
+            p, target = p.movedim(1, -1).flatten(0, -2), target.flatten()
         if not self.ignoring:
             return F.cross_entropy(p, target, weights, label_smoothing=smoothing)
         # torch's mean over no place at all would not be a number
