@@ -29,15 +29,29 @@ class Criteria:
             if choice not in choices:
                 choices.append(choice)
             named.append((head.weight, choices.index(choice)))
-        names = [
-            "criterion" if len(choices) == 1 else f"{c.name}_{i + 1}" for i, c in enumerate(choices)
-        ]
+        names = ["criterion"] if len(choices) == 1 else _names(choices)
         for name, choice in zip(names, choices, strict=True):
             self.functions.append(self._function(name, choice))
         weights = ", ".join(f"({weight}, {names[i]})" for weight, i in named)
         self.weight = named[0][0] if self.single else 1.0
         self.of = names[0]
         self.pairs = f"[{weights}]"
+
+        self.counted = self._counted(choices[0]) if self.single else None
+        """What the mean of the only loss is over, as an expression of `target`; None: samples."""
+
+    def _counted(self, choice: Loss) -> str | None:
+        """As `losses.Criterion.count`."""
+        if isinstance(choice, Heatmaps):
+            return "(target[..., 2] > 0).sum()"
+        there = "(target != -100)" if self.ignoring else ""
+        if isinstance(choice, CrossEntropy) and choice.weights:
+            at = "[target.clamp_min(0)]" if there else "[target]"
+            weights = f"WEIGHTS.to(target.device){at}"
+            return f"({there} * {weights}).sum()" if there else f"{weights}.sum()"
+        if isinstance(choice, Dice) or not there or self.kind == "values":
+            return None
+        return f"{there}.sum()"
 
     def _function(self, name: str, choice: Loss) -> str:
         head = f"def {name}(output: Tensor, target: Tensor) -> Tensor:\n"
@@ -103,3 +117,12 @@ class Criteria:
             "    target = target.reshape(scores[:, 0].shape)",
             f"return dice(output, target) + {choice.cross_entropy} * {entropy}",
         ]
+
+
+def _names(choices: Sequence[Loss]) -> list[str]:
+    """What the functions of several losses are called: numbered where the name is not enough."""
+    kinds = [choice.name for choice in choices]
+    return [
+        f"{kind}_loss" if kinds.count(kind) == 1 else f"{kind}_loss_{i + 1}"
+        for i, kind in enumerate(kinds)
+    ]
