@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ...analysis.cells import short
@@ -55,7 +56,12 @@ def render(drawing: Drawing, format: str) -> bytes:
     """The figure as bytes; `format` is one of `FORMATS`. PNG needs Pillow, else ImportError."""
     from . import pdf, png, svg
 
-    return {"svg": svg, "pdf": pdf, "png": png}[format].write(drawing)
+    write: dict[str, Callable[[Drawing], bytes]] = {
+        "svg": svg.write,
+        "pdf": pdf.write,
+        "png": png.write,
+    }
+    return write[format](drawing)
 
 
 def _sizes(drawing: Drawing, shown: Figure, layout: Layout) -> None:
@@ -106,7 +112,11 @@ def _brackets(drawing: Drawing, shown: Figure, layout: Layout) -> None:
             left, right = min(s.left for s in here), max(s.right for s in here)
             high = min(s.top for s in layout.spots if s.strip == strip) - 16.0
             drawing.marks.append(
-                Line(((left, high + 3), (left, high), (right, high), (right, high + 3)), "#888888", 0.6)
+                Line(
+                    ((left, high + 3), (left, high), (right, high), (right, high + 3)),
+                    "#888888",
+                    0.6,
+                )
             )
             drawing.marks.append(
                 Text(((left + right) / 2, high - 4), title, WORDS, color="#444444")
@@ -142,7 +152,9 @@ def _caption(drawing: Drawing, graph: Graph, report: Any, shown: Figure) -> None
         x += 13 + text_width(words, WORDS) + 14
     notes = ["Lengths grow with the square root of rows, columns, channels and units."]
     if shown.folded:
-        notes.append("Folded: blocks are one volume, \N{MULTIPLICATION SIGN}n stands for n in a row.")
+        notes.append(
+            "Folded: blocks are one volume, \N{MULTIPLICATION SIGN}n stands for n in a row."
+        )
     for k, note in enumerate(notes):
         at = (0.0, y + 13 + 10 * k)
         drawing.marks.append(Text(at, note, WORDS, "start", color="#666666"))

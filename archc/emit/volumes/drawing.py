@@ -97,9 +97,7 @@ def moved(mark: Mark, dx: float, dy: float) -> Mark:
         return Circle((x + dx, y + dy), mark.radius, mark.fill, mark.stroke, mark.width)
     if isinstance(mark, Text):
         x, y = mark.at
-        return Text(
-            (x + dx, y + dy), mark.text, mark.size, mark.anchor, mark.bold, mark.color
-        )
+        return Text((x + dx, y + dy), mark.text, mark.size, mark.anchor, mark.bold, mark.color)
     points = tuple((x + dx, y + dy) for x, y in mark.points)
     if isinstance(mark, Polygon):
         return Polygon(points, mark.fill, mark.stroke, mark.width)
@@ -119,9 +117,7 @@ _WIDTHS = (
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """How wide a line is, in points; bold letters are some 6% wider."""
-    units = sum(
-        _WIDTHS[ord(ch) - 32] if 32 <= ord(ch) < 127 else 584 for ch in text
-    )
+    units = sum(_WIDTHS[ord(ch) - 32] if 32 <= ord(ch) < 127 else 584 for ch in text)
     return units * size / 1000 * (1.06 if bold else 1.0)
 
 

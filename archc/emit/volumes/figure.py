@@ -60,7 +60,7 @@ class Item:
 
 @dataclass(slots=True)
 class Way:
-    """A tensor on its way into the next. `kind`: "", "skip" (a shortcut), "size" (only its size)."""
+    """A tensor on its way. `kind`: "", "skip" (a shortcut), "size" (only its size is read)."""
 
     tail: int
     head: int
@@ -185,7 +185,7 @@ class _Reading:
         return item
 
     def _op(self, box: Box) -> Op | None:
-        """The operator that a box is about: the first of its layers that has weights or a window."""
+        """The operator that a box is about: the first of its layers with weights or a window."""
         for path in box.paths:
             op = _find(self.graph, len(self.graph.bodies) - 1, path)
             if op is not None and op.family == box.family:

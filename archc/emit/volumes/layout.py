@@ -8,6 +8,7 @@ makes the U of a U-Net and the parallel streams of an HRNet.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .drawing import text_width
 from .figure import Figure, Item
@@ -329,10 +330,10 @@ def _stack(region: list[Spot], rows: bool) -> None:
     order = sorted(lanes)
     middle = order[0] if rows or 0 not in lanes else 0
     y = {middle: 0.0}
-    for above, n in zip(order, order[1:], strict=False):
+    for above, n in pairwise(order):
         if above >= middle:
             y[n] = y[above] + down[above] + up[n] + 10.0
-    for below, n in zip(order[::-1], order[::-1][1:], strict=False):
+    for below, n in pairwise(order[::-1]):
         if below <= middle:
             y[n] = y[below] - up[below] - down[n] - 10.0
     for n, found in lanes.items():
@@ -354,7 +355,10 @@ def _level_labels(here: list[Spot], rows: bool) -> None:
             runs.append([spot])
     for runs in stretches.values():
         for run in runs:
-            level = max(s.bottom for s in run if s.item.kind == "volume" or len(run) == 1) + 20.0 \
-                if any(s.item.kind == "volume" for s in run) else max(s.bottom for s in run) + 9.0
+            level = (
+                max(s.bottom for s in run if s.item.kind == "volume" or len(run) == 1) + 20.0
+                if any(s.item.kind == "volume" for s in run)
+                else max(s.bottom for s in run) + 9.0
+            )
             for spot in run:
                 spot.label_y = level if spot.item.kind == "volume" else spot.bottom + 9.0

@@ -4,6 +4,7 @@ smooths edges."""
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .drawing import Circle, Drawing, Line, Mark, Polygon, curve_points
@@ -88,7 +89,7 @@ def _dashes(
     made: list[list[tuple[float, float]]] = []
     at, drawing = 0.0, True
     part = [way[0]]
-    for (x0, y0), (x1, y1) in zip(way, way[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(way):
         length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
         done = 0.0
         while length - done > 1e-9:

@@ -188,5 +188,9 @@ def _tip(drawing: Drawing, before: Point, end: Point, color: str) -> None:
     length = hypot(dx, dy) or 1.0
     ux, uy = dx / length, dy / length
     base = (end[0] - 5.0 * ux, end[1] - 5.0 * uy)
-    points = (end, (base[0] - 2.2 * uy, base[1] + 2.2 * ux), (base[0] + 2.2 * uy, base[1] - 2.2 * ux))
+    points = (
+        end,
+        (base[0] - 2.2 * uy, base[1] + 2.2 * ux),
+        (base[0] + 2.2 * uy, base[1] - 2.2 * ux),
+    )
     drawing.marks.append(Polygon(points, color))
