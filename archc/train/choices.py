@@ -181,6 +181,10 @@ class RmsProp(Choice):
     weight_decay: NonNegative = 0.0
 
 
+RATES = 'pairs of a pattern and a factor above 0, as in `[["features", 0.1]]`'
+"""What `layer_lr` takes."""
+
+
 class LayerRate(BaseModel):
     """How fast some parameters learn, as a factor of the others' rate."""
 

@@ -13,6 +13,7 @@ from ..recipe import Called, RecipeSpec
 from ..source import Span
 from .choices import (
     CHOICES,
+    RATES,
     AdamW,
     Augmentation,
     ByTask,
@@ -97,7 +98,7 @@ class Recipe(BaseModel):
     """Parameters that `init` leaves as they are: patterns, as for `freeze`. A head, say."""
     freeze: list[str] = []
     """Parameters that stay as they are: patterns (`features.*`) over names, or module names."""
-    layer_lr: list[LayerRate] = []
+    layer_lr: Annotated[list[LayerRate], Field(json_schema_extra={"takes": RATES})] = []
     """`[["features", 0.1]]`: factors of the learning rate, of the first pattern that fits."""
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     """Of weights, order, augmentation, dropout and the validation split."""
@@ -297,8 +298,7 @@ class _Reader:
                 pattern, factor = pair if isinstance(pair, list) else (pair, None)
                 made.append(LayerRate.model_validate({"pattern": pattern, "factor": factor}))
             except ValueError:  # too few or too many, or pydantic's, which is one too
-                takes = 'pairs of a pattern and a factor above 0, as in `[["features", 0.1]]`'
-                self._wrong("layer_lr", takes, pair, span)
+                self._wrong("layer_lr", RATES, pair, span)
         return made
 
     def _list(self, value: Any, span: Span | None) -> list[Choice]:

@@ -11,6 +11,8 @@ Schema = dict[str, Any]
 
 def expected(schema: Schema) -> str:
     """`{"type": "number", "exclusiveMinimum": 0}` is "a number above 0"."""
+    if "takes" in schema:  # said by the setting itself
+        return str(schema["takes"])
     if "anyOf" in schema:
         parts = [expected(s) for s in schema["anyOf"] if s.get("type") != "null"]
         return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else parts[0]
