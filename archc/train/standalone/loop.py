@@ -27,6 +27,8 @@ def functions(case: Case, criteria: Criteria) -> list[str]:
     made = [*_loading(case), _normalized(case)]
     if not criteria.single:
         made.append(_loss(criteria))
+    if criteria.counted:
+        made.append(_counted(criteria))
     if case.recipe.no_decay or case.recipe.layer_lr:
         made.append(_groups(case))
     return [*made, _epoch(case, criteria), _evaluate(case, criteria), _main(case)]
@@ -184,6 +186,14 @@ def _loss(criteria: Criteria) -> str:
     )
 
 
+def _counted(criteria: Criteria) -> str:
+    return _lines(
+        "def mass(target: Tensor) -> Tensor:",
+        '    """What the mean of a batch\'s loss is over: what batches are to be weighted by."""',
+        f"    return {criteria.counted}",
+    )
+
+
 def _groups(case: Case) -> str:
     recipe = case.recipe
     peak = "LR * rate_of(name)" if recipe.layer_lr else "LR"
@@ -254,7 +264,24 @@ def _epoch(case: Case, criteria: Criteria) -> str:
         f"{inner}{deeper}outputs = model(normalized({batch}))",
         f"{inner}loss = {loss}",
     ]
-    if several:
+    if several and criteria.counted:
+        body = [
+            "        parts = []",
+            "        for part in rows.chunk(ACCUMULATE):",
+            "            batch, target = x[part], y[part]",
+            *(f"            {line.format(rows='part')}" for line in augmenting.lines),
+            "            parts.append((batch, target))",
+            "        counts = [mass(target) for _, target in parts]",
+            "        total = torch.zeros((), device=x.device)",
+            "        for (batch, target), count in zip(parts, counts, strict=True):",
+            *(f"            {line}" for line in autocast),
+            f"            {deeper}outputs = model(normalized(batch))",
+            f"            loss = {_loss_of(criteria, 'outputs', 'target')}",
+            "            loss = loss * (count / sum(counts))",
+            "            loss.backward()",
+            "            total += loss.detach()",
+        ]
+    elif several:
         body = [
             "        total = torch.zeros((), device=x.device)",
             "        for part in rows.chunk(ACCUMULATE):",
@@ -319,6 +346,9 @@ def _evaluate(case: Case, criteria: Criteria) -> str:
     if not criteria.single and not several:
         given = "[outputs]"  # a single output in evaluation, others in training
     loss = _loss_of(criteria, given, "y[rows]")
+    share, whole = (
+        ("mass(y[rows]).item()", "mass(y).item()") if criteria.counted else ("len(rows)", "len(x)")
+    )
     batch = "BATCH // ACCUMULATE" if case.recipe.accumulate > 1 else "BATCH"
     return _lines(
         "@torch.no_grad()",
@@ -329,9 +359,9 @@ def _evaluate(case: Case, criteria: Criteria) -> str:
         f"    for rows in torch.arange(len(x), device=x.device).split({batch}):",
         [f"        {line}" for line in autocast],
         f"        {deeper}outputs = model(normalized(x[rows]))",
-        f"        loss += {loss}.item() * len(rows)",
+        f"        loss += {loss}.item() * {share}",
         f"        counts = counts + {count}({measured}.float(), y[rows])",
-        f"    return loss / len(x), {figure}(counts)",
+        f"    return loss / {whole}, {figure}(counts)",
     )
 
 

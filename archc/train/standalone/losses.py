@@ -44,7 +44,7 @@ class Criteria:
         """As `losses.Criterion.count`."""
         if isinstance(choice, Heatmaps):
             return "(target[..., 2] > 0).sum()"
-        there = "(target != -100)" if self.ignoring else ""
+        there = "(target != IGNORED)" if self.ignoring else ""
         if isinstance(choice, CrossEntropy) and choice.weights:
             at = "[target.clamp_min(0)]" if there else "[target]"
             weights = f"WEIGHTS.to(target.device){at}"
