@@ -63,10 +63,16 @@ def make_filtered(source: Filtered) -> Data:
     splits = []
     for part, first, count in (("train", 0, source.count), ("test", TEST, source.test)):
         pictures, _ = scenes(source.seed, first, count, source.size)
-        x = torch.from_numpy(pictures).float().mean(1, keepdim=True) / 255
+        x = _stretched(torch.from_numpy(pictures).float().mean(1, keepdim=True))
         at = f"{name}: {part}"
         splits.append(Split(x, _filtered(x, source), at, at))
     return Data(splits[0], splits[1], name)
+
+
+def _stretched(x: Tensor) -> Tensor:
+    """Each picture from 0 to 1: of a dull one, contrast can hardly be told from brightness."""
+    low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+    return (x - low) / (high - low).clamp_min(1)
 
 
 def _filtered(x: Tensor, source: Filtered) -> Tensor:
