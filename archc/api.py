@@ -98,12 +98,26 @@ class Network:
 
         return source(self.graph, self.doc)
 
-    def diagram(self, format: Literal["svg", "dot"] = "svg", unfold: bool = False) -> str:
-        """The diagram as SVG (or DOT) text; `unfold` shows the inside of every block."""
-        from .emit import dot
+    def diagram(
+        self,
+        format: Literal["svg", "dot"] = "svg",
+        unfold: bool = False,
+        style: Literal["graph", "volumes"] = "graph",
+    ) -> str:
+        """The diagram as SVG (or DOT) text; `unfold` shows the inside of every block.
 
-        text = dot.source(self.graph, self.report, unfold=unfold)
-        return text if format == "dot" else dot.render(text, "svg").decode()
+        `style="volumes"` draws feature maps to scale, as papers do. Raises SpecError (E0905) where
+        it cannot be drawn: DOT text has no volumes, and a diagram may be too large to be laid out.
+        """
+        from .cli.pictures import Undrawn, mismatch, pictures
+
+        try:
+            wrong = mismatch(style, (format,))
+            if wrong is not None:
+                raise wrong
+            return pictures(self._compiled, [format], unfold, style)[format].decode()
+        except Undrawn as error:
+            raise SpecError([Diagnostic(error.code, error.message, help=error.help)]) from error
 
     def networkx(self) -> Any:
         """The layers as a `networkx.DiGraph`: nodes are paths (and the inputs' names) with `op`,

@@ -22,6 +22,7 @@ from .arguments_training import training
 
 FORMATS = ("table", "json", "csv", "markdown", "latex", "sarif")
 EMITS = ("model", "dot", "svg", "png", "pdf", "json", "report")
+STYLES = ("graph", "volumes")
 DEVICES = ("h200", "h100", "a100", "v100", "t4", "rtx4090", "cpu")
 PRECISIONS = ("fp32", "tf32", "bf16")
 OPTIMIZERS = ("sgd", "momentum", "adam")
@@ -198,6 +199,13 @@ def _build(commands: Any) -> None:
         const="",
         metavar="RECIPE",
         help="also a train.py that needs torch alone, of a recipe (default: the network's first)",
+    )
+    p.add_argument(
+        "--style",
+        choices=STYLES,
+        default="graph",
+        help="diagrams: boxes and arrows (graph, the default), or feature maps drawn to scale as"
+        " in papers (volumes; svg, png, pdf)",
     )
     p.add_argument("--unfold", action="store_true", help="diagrams show the inside of blocks")
     transforms(p)

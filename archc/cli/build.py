@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..driver import Compilation, Compiled, transformed
 from .common import compiled, complain, one_network, refuse
 from .files import write_all
+from .pictures import DRAWN, Undrawn, mismatch, pictures
 
 if TYPE_CHECKING:
     from ..source import Source
@@ -18,6 +19,9 @@ def build(args: argparse.Namespace) -> int:
     """Write what `--emit` asks for, for every network of the spec (or the chosen one)."""
     from ..emit.pytorch import EmitError
 
+    wrong = mismatch(args.style, args.emit)
+    if wrong is not None:
+        return refuse(args, wrong.code, wrong.message, wrong.help)
     state = compiled(args, args.spec)
     if not one_network(args, state):
         return 1
@@ -40,7 +44,7 @@ def build(args: argparse.Namespace) -> int:
     files: dict[Path, bytes] = {}
     try:
         for network in state.networks:
-            files.update(products(network, Path(args.out), args.emit, args.unfold))
+            files.update(products(network, Path(args.out), args.emit, args.unfold, args.style))
             if "report" in args.emit:
                 from .report import report_page
 
@@ -53,6 +57,8 @@ def build(args: argparse.Namespace) -> int:
             files |= made
     except EmitError as error:
         return refuse(args, "E0901", str(error))
+    except Undrawn as error:
+        return refuse(args, error.code, error.message, error.help)
     try:
         write_all(files)
     except OSError as error:
@@ -87,9 +93,9 @@ def stem(network: Compiled) -> str:
 
 
 def products(
-    network: Compiled, out: Path, emit: tuple[str, ...], unfold: bool
+    network: Compiled, out: Path, emit: tuple[str, ...], unfold: bool, style: str = "graph"
 ) -> dict[Path, bytes]:
-    """Paths and contents of what is to be written."""
+    """Paths and contents of what is to be written. Raises EmitError, Undrawn."""
     files: dict[Path, bytes] = {}
     base = out / stem(network)
     if "model" in emit:
@@ -97,15 +103,9 @@ def products(
 
         text = source(network.graph, network.report, network.doc)
         files[base.with_suffix(".py")] = text.encode()
-    drawn = [kind for kind in emit if kind in ("dot", "svg", "png", "pdf")]
-    if drawn:
-        from ..emit import dot
-
-        diagram = dot.source(network.graph, network.report, unfold=unfold)
-        for kind in drawn:
-            files[base.with_suffix("." + kind)] = (
-                diagram.encode() if kind == "dot" else dot.render(diagram, kind)
-            )
+    drawn = [kind for kind in emit if kind in DRAWN]
+    for kind, content in pictures(network, drawn, unfold, style).items():
+        files[base.with_suffix("." + kind)] = content
     if "json" in emit:
         files[base.with_suffix(".json")] = network.graph.model_dump_json(indent=1).encode()
     return files
