@@ -225,7 +225,7 @@ def _assign(
         )
     started = Started(
         file=path,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=_digest(path),
         taken=taken,
         removed=removed,
         added=added,
@@ -236,6 +236,12 @@ def _assign(
         unexpected=left,
     )
     return started, {n: tensors[names[n]] for n in taken}
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, read in parts."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _layer(name: str) -> str:
