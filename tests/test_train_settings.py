@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -219,3 +220,22 @@ def test_what_an_optimizer_remembers_is_laid_out_as_its_parameter(choice: Any) -
     step(module, optimizer)
     step(twin, other)
     assert torch.equal(module.weight, twin.weight)
+
+
+@pytest.mark.parametrize(("label", "part"), [(10, "train"), (77, "test"), (-1, "test")])
+def test_a_label_out_of_range_is_named(label: int, part: str, tmp_path: Path) -> None:
+    """Before anything is trained, with file and record; the run leaves nothing."""
+    draw = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 200), ("test", 200)):
+        arrays[f"x_{split}"] = draw.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        arrays[f"y_{split}"] = np.arange(count) % 10
+    arrays[f"y_{part}"][123] = label
+    np.savez(tmp_path / "d.npz", **arrays)
+    with pytest.raises(TrainError) as caught:
+        go(tmp_path / "run", data=Called("npz", ("d.npz",), {}), validation=0.0)
+    assert caught.value.code == "E0805"
+    words = f"label {label} in record 123 of `{tmp_path / 'd.npz'}: y_{part}` is out of range"
+    assert words in caught.value.message
+    assert caught.value.notes == ("the network has 10 classes, 0 to 9",)
+    assert not (tmp_path / "run").exists()
