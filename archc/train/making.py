@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .choices import Filtered, Keypoints, Scenes
+from .generated.canvas import AT_ONCE
 from .generated.figures import JOINTS, MIRRORED, figures
 from .generated.scenes import CLASSES, scenes
 from .samples import Data, Split, check_memory
@@ -82,4 +83,5 @@ def _filtered(x: Tensor, source: Filtered) -> Tensor:
 
 def _bytes(source: Scenes | Keypoints | Filtered) -> int:
     """Of all pictures and masks, and what making them takes beside."""
-    return (source.count + source.test) * source.size**2 * 5 + 64 * source.size**2 * 400
+    pixels = source.size**2
+    return (source.count + source.test) * pixels * 5 + max(AT_ONCE, pixels) * 400

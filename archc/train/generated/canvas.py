@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,16 @@ TEXTURE = 22.0
 """Largest change of brightness by a texture."""
 LATTICE = 8
 SHAPES = ("disc", "square", "triangle", "cross", "ring")
+AT_ONCE = 1 << 18
+"""Pixels that are painted together: enough to keep numpy busy, few enough for a cache."""
 Inside = NDArray[np.bool_]
+
+
+def parts(count: int, size: int) -> Iterator[tuple[int, int]]:
+    """First and last (exclusive) of the pictures that are painted together."""
+    step = max(AT_ONCE // size**2, 1)
+    for start in range(0, count, step):
+        yield start, min(start + step, count)
 
 
 class Canvas:

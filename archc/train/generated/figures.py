@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import SHAPES, Canvas
+from .canvas import SHAPES, Canvas, parts
 from .draws import Draws, Floats
 
 JOINTS = (
@@ -28,7 +28,6 @@ MIRRORED = (0, 1, 3, 2, 5, 4, 6, 8, 7, 10, 9)
 BEHIND = 3
 """Shapes behind the figure."""
 NOISE = (0.05, 0.18)
-AT_ONCE = 64
 Point = tuple[Floats, Floats]
 
 
@@ -43,8 +42,7 @@ def figures(
     """
     images = np.empty((count, 3, size, size), np.uint8)
     joints = np.empty((count, len(JOINTS), 3), np.float32)
-    for start in range(0, count, AT_ONCE):
-        stop = min(start + AT_ONCE, count)
+    for start, stop in parts(count, size):
         numbers = np.arange(first + start, first + stop, dtype=np.int64)
         images[start:stop], joints[start:stop] = _some(seed, numbers, size)
     return images, joints

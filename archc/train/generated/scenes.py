@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import SHAPES, Canvas
+from .canvas import SHAPES, Canvas, parts
 from .draws import Draws
 
 CLASSES = ("background", *SHAPES)
@@ -18,7 +18,6 @@ MARGIN = 0.7
 cut in half, the form would not tell the class."""
 NOISE = (0.05, 0.18)
 """Per pixel and channel, a deviation of 5 to 19 of 255."""
-AT_ONCE = 64
 
 
 def scenes(
@@ -31,8 +30,7 @@ def scenes(
     """
     images = np.empty((count, 3, size, size), np.uint8)
     masks = np.empty((count, size, size), np.int16)
-    for start in range(0, count, AT_ONCE):
-        stop = min(start + AT_ONCE, count)
+    for start, stop in parts(count, size):
         numbers = np.arange(first + start, first + stop, dtype=np.int64)
         images[start:stop], masks[start:stop] = _some(seed, numbers, size)
     return images, masks
