@@ -10,7 +10,7 @@ DEMO   := out/demo
 ONE    := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test test-slow verify-all lint golden gallery fuzz random resume bench clean
+.PHONY: help setup peers demo test test-slow verify-all lint golden gallery fuzz random resume faults bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -73,10 +73,15 @@ resume: $(READY) ## 20 training runs, killed at random moments, go on bit by bit
 gallery: $(READY) ## rewrite docs/systems.md and its diagrams
 	$(BIN)/python docs/gallery.py
 
+faults: $(READY) ## put single mistakes into every spec, count what is found; docs/faults.md anew
+	$(ONE) $(BIN)/python -m bench.faults --write docs/faults.md
+
 bench: $(READY) ## times as ratios, see docs/benchmarks.md
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/chain.py
 	$(ONE) $(BIN)/python bench/train_throughput.py
+	$(BIN)/python bench/depth.py
+	$(BIN)/python bench/recheck.py
 
 clean: ## remove what was made
 	rm -rf $(VENV) out runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

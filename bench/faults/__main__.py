@@ -15,7 +15,8 @@ from .judge import Judge
 from .measure import measure
 from .mutants import KINDS, mutants
 from .record import Row, load, row, save
-from .table import missed, page, summary
+from .report import page
+from .table import missed, summary
 
 
 def run(

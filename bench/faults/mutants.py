@@ -42,7 +42,7 @@ class Mutant:
     edits: tuple[Edit, ...]
     """In the original text."""
     rule: str = ""
-    """Why it is wrong by a rule of the language, whatever it computes; "" where PyTorch is asked."""
+    """Why it is wrong by a rule of the language; "" where PyTorch is asked."""
     unclear: str = ""
     """Why nobody can say whether it is wrong."""
     near: tuple[str, ...] = field(default=())

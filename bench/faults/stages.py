@@ -8,6 +8,7 @@ from archc.syntax import tree
 
 from . import layers
 from .expressions import Expressions
+from .tensors import Ref, RefusedError
 from .units import Unit, base
 from .values import Function, Keys, Record, UndecidedError, Value, WrongError, fits, freeze, place
 
@@ -123,15 +124,14 @@ class Frame(Expressions):
         words = layers.TAKES_WORDS.get(parameter, frozenset())
         if isinstance(node, tree.Name) and node.name in words:
             return node.name
-        if isinstance(node, tree.Call) and isinstance(node.func, tree.Name):
-            if parameter in ("init", "bias_init") and node.func.name in layers.INITIALISERS:
-                given = [
-                    (a.name.name if a.name else "", self.eval(a.value)) for a in node.args.items
-                ]
-                return (node.func.name, *given)
+        named = isinstance(node, tree.Call) and isinstance(node.func, tree.Name)
+        starts = parameter in ("init", "bias_init")
+        if named and starts and node.func.name in layers.INITIALISERS:
+            given = [(a.name.name if a.name else "", self.eval(a.value)) for a in node.args.items]
+            return (node.func.name, *given)
         value = self.eval(node)
         if isinstance(value, Value):
-            return layers.Ref(value.shape, value.pooled, value.key)
+            return Ref(value.shape, value.pooled, value.key)
         if isinstance(value, (Function, str)):
             self.wrong(node, f"{parameter} takes numbers and words")
         return freeze(value)
@@ -256,12 +256,12 @@ class Frame(Expressions):
             self.wrong(node, "no argument")
         try:
             made = layers.apply(name, given, tuple(value.shape for value in inputs))
-        except layers.RefusedError as error:
+        except RefusedError as error:
             raise WrongError(str(error), place(node), *(v.made for v in inputs)) from None
         keys = [value.key for value in inputs]
         if name == "fuse" and made.text != "concat" and made.text != "difference":
             keys.sort()
-        keys += [v.key for v in given.values() if isinstance(v, layers.Ref)]
+        keys += [v.key for v in given.values() if isinstance(v, Ref)]
         if made.weights and world.sharing:
             world.shared.setdefault(world.sharing, []).append(made.text)
         key = world.keys((made.text, tuple(keys), world.sharing if made.weights else ()))
@@ -328,9 +328,9 @@ class Frame(Expressions):
         """The name that an axis binds."""
         if dim.name is not None:
             return dim.name.name if dim.name.name not in self.env else None
-        if isinstance(dim.value, tree.Name) and dim.value.name not in self.env:
-            if self.unit.find(dim.value.name) is None:
-                return dim.value.name
+        name = dim.value.name if isinstance(dim.value, tree.Name) else None
+        if name is not None and name not in self.env and self.unit.find(name) is None:
+            return name
         return None
 
     def taps(self, node: tree.Expr) -> Any:

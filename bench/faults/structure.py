@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -74,7 +75,7 @@ def _swapped(node: Any) -> Iterator[Found]:
     """Two arguments next to each other, both by position or both by name: their values."""
     args = getattr(node, "args", None) if called(node) else None
     items = args.items if isinstance(args, tree.Args) else ()
-    for one, other in zip(items, items[1:], strict=False):
+    for one, other in pairwise(items):
         if (one.name is None) != (other.name is None):
             continue
         a, b = one.value.span, other.value.span

@@ -75,7 +75,3 @@ def missed(results: list[Row]) -> str:
         if wrong and r.offered and not r.mended:
             lines.append(f"UNMENDED {_line(r)}: {said}")
     return "\n".join(sorted(lines))
-
-
-def page(results: list[Row], seed: int, each: int) -> str:
-    return ""

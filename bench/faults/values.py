@@ -8,7 +8,7 @@ from typing import Any
 from archc.source import Span
 from archc.syntax import tree
 
-from .layers import Shape
+from .tensors import Shape
 
 Place = tuple[str, int]
 """(name of the text, line)."""
@@ -23,7 +23,7 @@ class WrongError(Exception):
 
 
 class UndecidedError(Exception):
-    """The judge does not know: it lacks a part of the language, or a network is too large for it."""
+    """The judge does not know: what it would have to run is too large for it."""
 
 
 def place(node: tree.Node | Span) -> Place:
