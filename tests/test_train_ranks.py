@@ -305,6 +305,7 @@ def test_torchrun_starts_it_and_one_process_speaks(tmp_path: Path) -> None:
     here = {"cwd": tmp_path, "capture_output": True, "text": True}
     ran = subprocess.run([*torchrun, "tiny.arch", "-o", "two"], **here)  # type: ignore[call-overload]
     assert ran.returncode == 0, ran.stderr
+    assert "Warning" not in ran.stderr
     assert "2 processes" in ran.stdout
     assert ran.stdout.count("Tiny reached accuracy") == 1
     subprocess.run(

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NoReturn
+from inspect import signature
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -143,9 +144,10 @@ def copies(module: nn.Module, device: torch.device, ranks: Ranks) -> Distributed
         return None
     devices = [device] if device.type == "cuda" else None
     # running statistics are made alike where they are used: before measuring
-    return DistributedDataParallel(
-        module, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
-    )
+    known = signature(DistributedDataParallel).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {buffers: False, "gradient_as_bucket_view": True}
+    return DistributedDataParallel(module, device_ids=devices, **options)
 
 
 def _elsewhere() -> NoReturn:
