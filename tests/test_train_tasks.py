@@ -33,6 +33,7 @@ from archc.train.choices import (
     Flip,
     Heatmaps,
     Huber,
+    Loss,
     Mixup,
     Mse,
     Rotate,
@@ -51,6 +52,7 @@ from archc.train.metrics import (
     Segmentation,
     peaks,
 )
+from archc.train.objective import Head, Tally, check_fit, make_objective
 from archc.train.recipe import Recipe
 from archc.train.samples import Data, Split
 from archc.train.training import Result
@@ -244,6 +246,28 @@ def test_pck_counts_visible_keypoints_near_their_places() -> None:
     hidden = torch.zeros_like(points)
     nothing = Keypoints(4, (32, 32))
     assert nothing.figures(nothing.sums(maps, hidden).tolist())["pck@0.1"] is None
+
+
+@pytest.mark.parametrize("choice", [Bce(), Dice(), Dice(cross_entropy=1.0)])
+def test_one_channel_tells_two_classes(choice: Loss) -> None:
+    split = Split(torch.zeros(3, 1, 4, 4), torch.randint(0, 2, (3, 4, 4)).short(), "x", "y")
+    heads = [Head("mask", 1.0, choice, False)]
+    right = 12.0 * split.y[:, None].float() - 6
+    check_fit(heads, [right], [split])
+    objective = make_objective(heads, [right], split, (1, 4, 4), ignoring=True)
+    assert "segmentation into 2 classes" in objective.title
+    target = split.y.long()
+    good = objective.loss(right, target, training=False)
+    assert good < objective.loss(-right, target, training=False)
+    tally = Tally(objective, CPU)
+    tally.add(right, target, good, training=False)
+    tally.add(-right - 0.5, target, good, training=False)  # all wrong
+    assert tally.read().figures["accuracy"] == pytest.approx(0.5)
+    assert tally.read().loss == pytest.approx(good.item())
+    for other in (Mse(), Huber()):
+        with pytest.raises(TrainError, match="two classes by its sign") as caught:
+            check_fit([Head("mask", 1.0, other, False)], [right], [split])
+        assert caught.value.code == "E0806"
 
 
 # --------------------------------------------------------------------------- augmentation

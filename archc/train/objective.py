@@ -134,6 +134,13 @@ def _check_classes(
         return
     if have not in (want, want[1:]):
         raise _unlike(head, want, have, split)
+    if choice.name in ("mse", "huber"):
+        raise TrainError(
+            "E0806",
+            f"output `{head.name}` tells two classes by its sign; `{choice.name}` would teach it "
+            "0 and 1",
+            help="use `bce()`, or an output of two channels",
+        )
     check_labels(split, 2)
 
 
