@@ -12,7 +12,7 @@ from ..graph import Graph
 from ..recipe import RecipeSpec
 from ..source import Source, Span
 from ..syntax import tree
-from .bodies import chooses, lost_default, mistaken_before, misread
+from .bodies import chooses, lost_default, misread, mistaken_before
 from .calls import entered, open_frame
 from .claims import Claim, Claims, Measure, evaluate
 from .finish import assemble

@@ -29,6 +29,26 @@ class Given:
         self.broken = False
 
 
+class Paired:
+    """Which argument is for which parameter, the same at each evaluation of a call."""
+
+    __slots__ = ("args", "by_name", "nodes", "pairs", "params", "spans")
+
+    def __init__(
+        self,
+        args: tuple[tree.Arg, ...],
+        params: tuple[tree.Param, ...],
+        by_name: dict[str, tree.Param],
+        pairs: list[tuple[str, tree.Arg]],
+    ) -> None:
+        self.args = args  # kept, so that their ids stay theirs
+        self.params = params
+        self.by_name = by_name
+        self.pairs = pairs
+        self.spans = {param: arg.value.span for param, arg in pairs}
+        self.nodes = {param: arg.value for param, arg in pairs}
+
+
 def assign(
     self: Expressions,
     what: str,
@@ -265,14 +285,18 @@ def block_arguments(
 ) -> Given:
     """Arguments of a block or network, types checked."""
     given = Given()
-    by_name = {p.name.name: p for p in params}
-    pairs = assign(self, name, tuple(by_name), args, span, by_name)
-    if pairs is None:
-        given.broken = True
-        return given
+    known = self.session.paired.get((id(args), id(params)))
+    if known is None:
+        by_name = {p.name.name: p for p in params}
+        pairs = assign(self, name, tuple(by_name), args, span, by_name)
+        if pairs is None:
+            given.broken = True
+            return given
+        known = self.session.paired[id(args), id(params)] = Paired(args, params, by_name, pairs)
+    by_name, pairs = known.by_name, known.pairs
+    given.spans.update(known.spans)
+    given.nodes.update(known.nodes)
     for param, arg in pairs:
-        given.spans[param] = arg.value.span
-        given.nodes[param] = arg.value
         try:
             value = self.eval(arg.value)
             if value is POISON:

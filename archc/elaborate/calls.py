@@ -26,7 +26,7 @@ _WORKING = object()
 class Finished:
     """A body that is done: its index, the structure of its result, its hidden inputs."""
 
-    __slots__ = ("body", "hidden", "index", "names", "pooled", "size", "trees")
+    __slots__ = ("body", "hidden", "index", "names", "pooled", "shapes", "size", "trees")
 
     def __init__(self, index: int, builder: Builder, pooled: list[Any]) -> None:
         self.index = index
@@ -35,6 +35,9 @@ class Finished:
         outputs = [o for o in builder.body.outputs if not o.hidden]
         self.names = [o.name for o in outputs if not o.training]
         self.trees = [o.value for o in outputs]
+        self.shapes = tuple(
+            builder.body.values[i].shape for o in builder.body.outputs for i in leaves(o.value)
+        )
         self.pooled = pooled
         """For each leaf of the outputs, the size that its max pool came from."""
         values = builder.body.values
@@ -319,25 +322,28 @@ def _add_call(
     decl: Any,
 ) -> Any:
     """A node for the call, and its result as the callee structures it."""
-    builder, body = self.builder, finished.body
+    builder = self.builder
     self.session.spend(node.span, finished.size)
     builder.size += finished.size
     passed = [t.id for t in tensors(value)]
     passed += [builder.positions(passed[leaf]) for leaf in finished.hidden]
-    shapes = [body.values[i].shape for o in body.outputs for i in leaves(o.value)]
-    exprs = dict(given.nodes)
-    site = self.site(node, exprs)
+    site = self.site(node, given.nodes)
     made = builder.node(
         path,
         place.kind or snake(target.name),
         -1,
         finished.index,
         tuple(passed),
-        tuple(shapes),
+        finished.shapes,
         site,
         place.span,
         labelled,
     )
+    if len(made) == 1 and len(finished.trees) == 1 and type(finished.trees[0]) is int:
+        only = builder.tensor(made[0], finished.pooled[0])
+        if labelled and path is not None:
+            builder.label(path, only)
+        return only
     shown = iter(zip(made, finished.pooled, strict=False))
     parts = [rebuild(t, lambda _: builder.tensor(*next(shown))) for t in finished.trees]
     hidden = made[len(finished.pooled) :]

@@ -13,7 +13,7 @@ from .bodies import assigned_names
 from .values import Exhausted, Fail, Shape, freeze
 
 if TYPE_CHECKING:
-    from .arguments import Given
+    from .arguments import Given, Paired
 
 
 CERTAIN = frozenset(
@@ -99,6 +99,8 @@ class Session:
         """Number of elements of lists of lists, by id."""
         self.literal: dict[tuple[str, int], tuple[object, Given]] = {}
         """Arguments that are the same wherever they are evaluated, by operator and id."""
+        self.paired: dict[tuple[int, int], Paired] = {}
+        """Arguments and parameters of calls, by the ids of both."""
         self.compared: dict[int, frozenset[str]] = {}
         """The names that conditions are made of, by the id of their nodes."""
         self._ops: dict[Any, int] = {}
