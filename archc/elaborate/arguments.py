@@ -10,6 +10,7 @@ from ..dims import is_free
 from ..ops import known, operator
 from ..source import Span
 from ..syntax import tree
+from . import misspelt
 from . import swapped as swaps
 from .values import POISON, Callable, Fail, Tensor, kind_of, show
 
@@ -84,7 +85,7 @@ def assign(
                 if advice is not None:
                     meant = foreign.renamed(advice)
                 broken = True
-                if declared and meant and self.session.misspelt(declared[meant].name.span, name):
+                if declared and meant and misspelt.parameter(self, declared[meant], name):
                     continue
                 self.session.report(
                     "E0301",

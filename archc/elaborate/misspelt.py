@@ -39,19 +39,56 @@ def report(
     if meant is None:
         fixes = []
         help = _known_here(self, code, known)
-    elif idle is not None and len(uses) + _named(self, name) > 1:
-        labels.append((idle, "introduced here and never used"))
-        fixes = [Fix(f"write `{name}` there", (Edit(idle, name),))]
-        help = f"was `{meant}` meant to be `{name}`?"
+    elif idle is not None and len(uses) + _named(self.unit, name) > 1:
+        _introduced_otherwise(self.session, code, what, name, span, idle)
+        raise Fail
     else:
         help = f"did you mean `{meant}`?"
         fixes = [Fix(help, tuple(Edit(at, meant) for at in uses))]
     self.session.fail(code, f"{what} `{name}`", *labels, help=help, fixes=fixes)
 
 
-def _named(self: Expressions, name: str) -> int:
+def _introduced_otherwise(
+    session: Session, code: str, what: str, name: str, span: Span, idle: Span
+) -> None:
+    """Report a name that the text uses, and introduces by another name that it does not use."""
+    session.report(
+        code,
+        f"{what} `{name}`",
+        span,
+        (idle, "introduced here and never used"),
+        help=f"was `{idle.text}` meant to be `{name}`?",
+        fixes=[Fix(f"write `{name}` there", (Edit(idle, name),))],
+    )
+
+
+def parameter(self: Expressions, param: tree.Param, name: str) -> bool:
+    """Is a parameter that a call asks for by name misspelt where it is declared? That is reported,
+    or was, at the first place where the block uses the name."""
+    for decl in self.unit.declared.values():
+        if param in (getattr(decl, "params", None) or ()) and param.name.name in _idle(decl):
+            uses = [n for n in _parts(decl) if isinstance(n, (tree.Name, tree.Apply))]
+            first = next((n for n in uses if _name_of(n) == name), None)
+            if first is None:
+                return False
+            named = isinstance(first, tree.Name)
+            span = first.span if isinstance(first, tree.Name) else first.name[0].span
+            code, what = (
+                ("E0201", "unknown name") if named else ("E0202", "unknown operator or block")
+            )
+            if self.session.diagnostics.once((name, decl.span.start), span):
+                _introduced_otherwise(self.session, code, what, name, span, param.name.span)
+            return True
+    return False
+
+
+def _name_of(part: tree.Name | tree.Apply) -> str:
+    return part.name if isinstance(part, tree.Name) else part.name[0].name
+
+
+def _named(unit: Unit, name: str) -> int:
     """How often the file gives an argument by this name."""
-    arguments = (part for part in _parts(self.unit.file.declarations) if isinstance(part, tree.Arg))
+    arguments = (part for part in _parts(unit.file.declarations) if isinstance(part, tree.Arg))
     return sum(part.name is not None and part.name.name == name for part in arguments)
 
 

@@ -211,15 +211,6 @@ class Session:
         notes = [*more.pop("notes", ()), *self.trace(at)]
         self.diagnostics.error(code, message, *labels, notes=notes, **more)
 
-    def misspelt(self, place: Span, name: str) -> bool:
-        """Was it reported that what is introduced at a place was meant to have this name?"""
-        return any(
-            edit.span == place and edit.text == name
-            for item in self.diagnostics.items
-            for fix in item.fixes
-            for edit in fix.edits
-        )
-
     def fail(self, code: str, message: str, *labels: Any, **more: Any) -> NoReturn:
         """Report and unwind."""
         self.report(code, message, *labels, **more)
