@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ...analysis.cells import short
-from ...graph import Graph
-from .bodies import colors, draw_body, draw_sizes
-from .drawing import Drawing, Line, Polygon, Text, text_width
+from ...graph import Graph, leaves
+from .bodies import colors, draw_body, size_texts
+from .drawing import Drawing, Line, Polygon, Text, moved, text_width
 from .figure import Figure, figure
-from .layout import LEADING, NAME, WORDS, Layout, Spot, arrange
+from .layout import arrange
+from .places import ABOVE, LEVEL
 from .scale import Scale
+from .spots import WORDS, Layout, Spot, label_lines
 from .ways import draw_above, draw_below
 
 FORMATS = ("svg", "pdf", "png")
@@ -44,7 +46,6 @@ def drawn(graph: Graph, report: Any = None, unfold: bool = False) -> Drawing:
     for spot in sorted(layout.spots, key=lambda s: (s.column, s.item.id)):
         draw_body(drawing, spot, scale)
     draw_above(drawing, shown, layout)
-    _sizes(drawing, shown, layout)
     _labels(drawing, layout)
     _brackets(drawing, shown, layout)
     _caption(drawing, graph, report, shown)
@@ -64,44 +65,29 @@ def render(drawing: Drawing, format: str) -> bytes:
     return write[format](drawing)
 
 
-def _sizes(drawing: Drawing, shown: Figure, layout: Layout) -> None:
-    """Sizes beside bodies, where they are not those of the body right before."""
-    before = {w.head: w.tail for w in reversed(shown.ways) if w.kind != "size"}
-    for spot in layout.spots:
-        tail = layout.spots[before[spot.item.id]] if spot.item.id in before else None
-        said = (
-            tail is not None
-            and tail.item.shape[1:] == spot.item.shape[1:]
-            and (tail.lane, tail.strip) == (spot.lane, spot.strip)
-        )
-        draw_sizes(drawing, spot, said)
-
-
 def _labels(drawing: Drawing, layout: Layout) -> None:
     """Names and words below bodies; a run of equal layers has one label, under a bracket."""
     runs: dict[int, list[Spot]] = {}
     for spot in layout.spots:
+        drawing.marks += size_texts(spot)
         first = spot.item.id if spot.shared < 0 else spot.shared
         runs.setdefault(first * len(layout.strips) + spot.strip, []).append(spot)
     for run in runs.values():
-        x = (run[0].x + run[-1].x) / 2
-        y = run[0].label_y
         if len(run) > 1:
-            _bracket(drawing, run[0].left, run[-1].right, y - 8.0)
-        for k, (text, bold) in enumerate(run[0].label):
-            size = NAME if bold else WORDS
-            color = "#111111" if bold else "#333333"
-            drawing.marks.append(Text((x, y + k * LEADING), text, size, bold=bold, color=color))
+            _bracket(drawing, run[0].left, run[-1].right, run[0].label_y - 8.0)
+        x = (run[0].x + run[-1].x) / 2
+        drawing.marks += [moved(text, x, 0.0) for text in label_lines(run[0])]
 
 
-def _bracket(drawing: Drawing, left: float, right: float, y: float) -> None:
-    way = ((left, y - 3), (left, y), (right, y), (right, y - 3))
+def _bracket(drawing: Drawing, left: float, right: float, y: float, tick: float = 3.0) -> None:
+    way = ((left, y - tick), (left, y), (right, y), (right, y - tick))
     drawing.marks.append(Line(way, "#888888", 0.6))
 
 
 def _brackets(drawing: Drawing, shown: Figure, layout: Layout) -> None:
     """Titles of open blocks and groups, over a line above what is in them."""
     parents = {number: parent for number, parent, _ in shown.clusters}
+    drawn: list[tuple[int, float, float, int]] = []
     for number, _, title in shown.clusters[1:]:
         inside = [s for s in layout.spots if _within(s.item.cluster, number, parents)]
         nested = any(parents[s.item.cluster] == number for s in inside)
@@ -110,17 +96,33 @@ def _brackets(drawing: Drawing, shown: Figure, layout: Layout) -> None:
         for strip in sorted({s.strip for s in inside}):
             here = [s for s in inside if s.strip == strip]
             left, right = min(s.left for s in here), max(s.right for s in here)
-            high = min(s.top for s in layout.spots if s.strip == strip) - 16.0
-            drawing.marks.append(
-                Line(
-                    ((left, high + 3), (left, high), (right, high), (right, high + 3)),
-                    "#888888",
-                    0.6,
-                )
-            )
-            drawing.marks.append(
-                Text(((left + right) / 2, high - 4), title, WORDS, color="#444444")
-            )
+            arcs = [n for n, s in _arcs(shown, layout) if s == strip]
+            high = min(y for (s, _), y in layout.ceilings.items() if s == strip)
+            high -= 8.0 + (LEVEL * max(arcs) + ABOVE + 4.0 if arcs else 0.0)
+            below = [k for n, a, b, k in drawn if n == strip and a < right and left < b]
+            level = max(below, default=-1) + 1
+            drawn.append((strip, left, right, level))
+            high -= 15.0 * level
+            _bracket(drawing, left, right, high, -3.0)
+            text = _fitted(title, right - left)
+            middle = (left + right) / 2
+            drawing.marks.append(Text((middle, high - 4), text, WORDS, color="#444444"))
+
+
+def _arcs(shown: Figure, layout: Layout) -> list[tuple[int, int]]:
+    """Levels of the ways over others, each with its strip."""
+    return [(level, layout.spots[shown.ways[n].tail].strip) for n, level in layout.levels.items()]
+
+
+def _fitted(title: str, wide: float) -> str:
+    """As much of a title as has room: without arguments, then the first word, then its start."""
+    for text in (title, title.partition("(")[0], title.split()[0]):
+        if text_width(text, WORDS) <= wide + 4.0:
+            return text
+    text = title.split()[0]
+    while text and text_width(text + "…", WORDS) > wide + 4.0:
+        text = text[:-1]
+    return text + "…"
 
 
 def _within(cluster: int, number: int, parents: dict[int, int]) -> bool:
@@ -151,6 +153,14 @@ def _caption(drawing: Drawing, graph: Graph, report: Any, shown: Figure) -> None
         drawing.marks.append(mark)
         x += 13 + text_width(words, WORDS) + 14
     notes = ["Lengths grow with the square root of rows, columns, channels and units."]
+    free = [
+        f"{name} = {int(graph.main.values[leaf].shape[axis])}"
+        for entry in graph.main.inputs
+        for leaf in leaves(entry.value)
+        for name, axis in entry.dims.items()
+    ]
+    if free:
+        notes.append(f"Drawn for {', '.join(dict.fromkeys(free))}.")
     if shown.folded:
         notes.append(
             "Folded: blocks are one volume, \N{MULTIPLICATION SIGN}n stands for n in a row."

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .drawing import Circle, Drawing, Line, Point, Polygon, Text
-from .layout import Spot
 from .scale import BAR, DOTS, SHEETS, SIGN, Scale
+from .spots import Spot
 
 FILL = {
     "conv": "#cfe3f5",
@@ -159,28 +159,37 @@ def _sign(drawing: Drawing, sign: str, spot: Spot) -> None:
         drawing.marks.append(Text((x, y + 2.0), sign, 5.5))
 
 
-def draw_sizes(drawing: Drawing, spot: Spot, said: bool) -> None:
-    """Channels below the front; rows and columns at their edges, unless they were `said` just
+def shows_window(tail: Spot, head: Spot) -> bool:
+    """Are two neighbours joined by the lines of a window?"""
+    near = tail.strip == head.strip and head.column == tail.column + 1
+    maps = tail.item.kind == "volume" and len(tail.item.shape) > 1
+    return near and maps and head.item.kernel is not None
+
+
+def size_texts(spot: Spot) -> list[Text]:
+    """Channels below the front; rows and columns at their edges, unless they were said just
     before; ×n above."""
     item, face = spot.item, Face(spot)
-    marks = drawing.marks
+    made = []
     if item.count > 1 and item.kind == "volume":
-        marks.append(Text((spot.x, spot.top - 4), f"×{item.count}", 9.0, bold=True))
+        made.append(Text((spot.x - 2.0, spot.top - 4), f"×{item.count}", 9.0, "end", bold=True))
     if item.kind == "sign":
-        return
+        return made
     if len(item.shape) <= 1:
         units = str(item.shape[0]) if item.shape else "1"
-        marks.append(Text((spot.x, spot.bottom + 9), units, SIZES))
-        return
+        return [*made, Text((spot.x, spot.bottom + 9), units, SIZES)]
     middle = (face.x0 + face.x1) / 2
-    marks.append(Text((middle, face.y1 + 8.5), str(item.shape[0]), SIZES))
-    if said:
-        return
+    made.append(Text((middle, face.y1 + 8.5), str(item.shape[0]), SIZES))
+    if spot.said:
+        return made
     high = item.shape[-2] if len(item.shape) > 2 else item.shape[1]
-    marks.append(Text((face.x0 - 2.5, face.y1 - 3), str(high), SIZES, "end"))
+    # of a flat body, below the arrow that comes in
+    low = max(face.y1 - 3, spot.y + 8.5)
+    made.append(Text((face.x0 - 2.5, low), str(high), SIZES, "end"))
     if face.dx:
         at = (face.x1 + face.dx / 2 + 3, face.y1 - face.dy / 2 + 6.5)
-        marks.append(Text(at, str(item.shape[-1]), SIZES, "start"))
+        made.append(Text(at, str(item.shape[-1]), SIZES, "start"))
     if len(item.shape) > 3:
         whole = "×".join(map(str, item.shape[1:]))
-        marks.append(Text((spot.x, spot.top - 4), whole, SIZES))
+        made.append(Text((spot.x + 2.0, spot.top - 4), whole, SIZES, "start"))
+    return made

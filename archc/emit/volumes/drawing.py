@@ -85,7 +85,7 @@ def bounds(mark: Mark) -> tuple[float, float, float, float]:
     if isinstance(mark, Text):
         (x, y), wide = mark.at, text_width(mark.text, mark.size, mark.bold)
         left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[mark.anchor]
-        return left, y - mark.size, left + wide, y + 0.25 * mark.size
+        return left, y - 0.8 * mark.size, left + wide, y + 0.22 * mark.size
     xs, ys = zip(*mark.points, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
 

@@ -1,75 +1,17 @@
 """Where items stand: columns in the order of execution, lanes for branches or rows for resolutions.
 
-Two arrangements. A *line* puts the longest path on one axis and branches above and below it, and
-breaks into several lines where it grows long. *Rows* put each resolution on a row of its own, which
-makes the U of a U-Net and the parallel streams of an HRNet.
+Two arrangements. A *line* puts the longest path on one axis and branches above and below it. *Rows*
+put each resolution on a row of its own, which makes the U of a U-Net and the parallel streams of an
+HRNet. Either breaks into several lines where it grows long.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import pairwise
-
 from .drawing import text_width
 from .figure import Figure, Item
-from .scale import Scale, Size
-
-NAME = 8.5
-WORDS = 7.5
-"""Sizes of names and of the words below them."""
-
-LEADING = 9.5
-GAP = 26.0
-"""Between a volume and the next, for the lines of its window."""
-
-LONGEST = 1300.0
-"""A line of volumes that is longer goes on below."""
-
-
-@dataclass(slots=True)
-class Spot:
-    """An item's place: the middle of its body, and where its label begins."""
-
-    item: Item
-    size: Size
-    column: int
-    lane: int
-    label: list[tuple[str, bool]]
-    """Lines of text, and whether they are bold."""
-    label_width: float
-    x: float = 0.0
-    y: float = 0.0
-    label_y: float = 0.0
-    strip: int = 0
-    """Which line of a broken figure it is on."""
-    shared: int = -1
-    """The first item of a run of equal ones that have one label, -1 for none."""
-
-    @property
-    def left(self) -> float:
-        return self.x - self.size.wide / 2
-
-    @property
-    def right(self) -> float:
-        """Of the whole body, columns included."""
-        return self.x + self.size.wide / 2
-
-    @property
-    def top(self) -> float:
-        return self.y - self.size.high / 2
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.size.high / 2
-
-
-@dataclass(slots=True)
-class Layout:
-    """Spots by item, and for each line of the figure the columns that it holds."""
-
-    spots: list[Spot]
-    rows: bool
-    strips: list[range] = field(default_factory=list)
+from .places import place
+from .scale import Scale
+from .spots import NAME, WORDS, Layout, Spot
 
 
 def arrange(figure: Figure, scale: Scale) -> Layout:
@@ -83,8 +25,7 @@ def arrange(figure: Figure, scale: Scale) -> Layout:
         spots.append(Spot(item, scale.of(item), columns[item.id], lanes[item.id], label, wide))
     _share_labels(figure, spots)
     layout = Layout(spots, figure.branched)
-    _place_x(figure, layout)
-    _place_y(layout)
+    place(figure, layout)
     return layout
 
 
@@ -183,7 +124,10 @@ def _row_lanes(figure: Figure, column: list[int]) -> list[int]:
 
 def _label(item: Item) -> list[tuple[str, bool]]:
     """Name, what makes it, how often, which output it is."""
-    lines = [(item.name, True)] if item.name else []
+    # a block that is one box has its name, and after two blanks what is called
+    name, _, called = item.name.partition("  ")
+    lines = [(part, True) for part in _wrapped(name, 24) if part]
+    lines += [(part, False) for part in _wrapped(called, 24) if part]
     if item.kind == "sign":
         return [(f"+ {', '.join(item.lines[1:])}", False)] if item.lines[1:] else []
     steps = list(item.lines)
@@ -225,140 +169,3 @@ def _share_labels(figure: Figure, spots: list[Spot]) -> None:
         if same and before.lane == spot.lane and before.column == spot.column - 1:
             spot.shared = before.shared if before.shared >= 0 else before.item.id
             before.shared = spot.shared
-
-
-# ---------------------------------------------------------------------------- places
-
-
-def _half(spot: Spot) -> float:
-    """How far to each side of its middle an item needs room for its label."""
-    return 0.0 if spot.shared >= 0 else spot.label_width / 2
-
-
-def _place_x(figure: Figure, layout: Layout) -> None:
-    """Columns from left to right, as near as bodies and labels of each lane allow."""
-    by_column: dict[int, list[Spot]] = {}
-    for spot in layout.spots:
-        by_column.setdefault(spot.column, []).append(spot)
-    cuts = _cuts(figure, layout)
-    last: dict[int, Spot] = {}
-    right, x, start, strip = 0.0, 0.0, 0, 0
-    begun = 0.0
-    for column in sorted(by_column):
-        here = by_column[column]
-        x = max([x + 2.0, *(_need(last.get(s.lane), s, right) for s in here)])
-        if x - begun > LONGEST and column in cuts:
-            layout.strips.append(range(start, column))
-            start, strip, last = column, strip + 1, {}
-            x = begun = max(s.size.wide / 2 for s in here)
-        for spot in here:
-            spot.x, spot.strip = x, strip
-            last[spot.lane] = spot
-        right = max(s.right for s in here)
-    layout.strips.append(range(start, len(by_column)))
-
-
-def _need(before: Spot | None, spot: Spot, right: float) -> float:
-    """The least x of a spot: behind the one before on its lane, and behind the column before."""
-    gap = GAP * (0.55 if "sign" in (spot.item.kind, before.item.kind if before else "") else 1.0)
-    least = right + gap + spot.size.wide / 2 if right else spot.size.wide / 2
-    if before is None:
-        return least
-    labels = before.x + _half(before) + _half(spot) + 8.0
-    if (before.shared >= 0 and spot.shared < 0) or (spot.shared >= 0 and before.shared < 0):
-        labels = before.x + spot.label_width / 2 + before.label_width / 4 + 8.0
-    return max(least, before.right + gap + spot.size.wide / 2, labels)
-
-
-def _cuts(figure: Figure, layout: Layout) -> set[int]:
-    """Columns before which a line may be broken: a single way crosses there."""
-    if layout.rows:
-        return set()
-    crossing: dict[int, int] = {}
-    for way in figure.ways:
-        a, b = layout.spots[way.tail].column, layout.spots[way.head].column
-        for column in range(min(a, b) + 1, max(a, b) + 1):
-            crossing[column] = crossing.get(column, 0) + 1
-    return {
-        s.column for s in layout.spots if crossing.get(s.column) == 1 and s.item.kind == "volume"
-    }
-
-
-def _place_y(layout: Layout) -> None:
-    """Lanes below each other, on each line of the figure and where branches are apart."""
-    floor = 0.0
-    for strip in range(len(layout.strips)):
-        here = [s for s in layout.spots if s.strip == strip]
-        regions = [here] if layout.rows else _regions(here)
-        for region in regions:
-            _stack(region, layout.rows)
-        _level_labels(here, layout.rows)
-        top = min(s.top for s in here) - 14.0 - _arches(here)
-        for spot in here:
-            spot.y += floor - top
-            spot.label_y += floor - top
-        floor = max(s.label_y + LEADING * len(s.label) for s in here) + 16.0
-
-
-def _arches(here: list[Spot]) -> float:
-    """Room above for ways that lead around others."""
-    return 14.0 if any(s.item.kind == "sign" for s in here) else 0.0
-
-
-def _regions(here: list[Spot]) -> list[list[Spot]]:
-    """Runs of columns that branches connect; others are regions of one column each."""
-    side = sorted({s.column for s in here if s.lane})
-    region: dict[int, int] = {}
-    for column in side:
-        region[column] = region.get(column - 1, column)
-    groups: dict[int, list[Spot]] = {}
-    for spot in here:
-        groups.setdefault(region.get(spot.column, -1 - spot.column), []).append(spot)
-    return list(groups.values())
-
-
-def _stack(region: list[Spot], rows: bool) -> None:
-    """Lanes of a region from the middle outwards (rows: from the top)."""
-    lanes: dict[int, list[Spot]] = {}
-    for spot in region:
-        lanes.setdefault(spot.lane, []).append(spot)
-    up = {n: max(s.size.high / 2 for s in found) for n, found in lanes.items()}
-    down = {
-        n: max(s.size.high / 2 + 14.0 + LEADING * len(s.label) for s in found)
-        for n, found in lanes.items()
-    }
-    order = sorted(lanes)
-    middle = order[0] if rows or 0 not in lanes else 0
-    y = {middle: 0.0}
-    for above, n in pairwise(order):
-        if above >= middle:
-            y[n] = y[above] + down[above] + up[n] + 10.0
-    for below, n in pairwise(order[::-1]):
-        if below <= middle:
-            y[n] = y[below] - up[below] - down[n] - 10.0
-    for n, found in lanes.items():
-        for spot in found:
-            spot.y = y[n]
-            spot.label_y = y[n] + down[n]
-
-
-def _level_labels(here: list[Spot], rows: bool) -> None:
-    """Labels stand on one level: those of a lane, over the stretch that it runs through."""
-    ordered = sorted(here, key=lambda s: s.column)
-    stretches: dict[int, list[list[Spot]]] = {}
-    for spot in ordered:
-        runs = stretches.setdefault(spot.lane, [])
-        joined = runs and (rows or not spot.lane or spot.column <= runs[-1][-1].column + 1)
-        if joined and runs[-1][-1].y == spot.y:
-            runs[-1].append(spot)
-        else:
-            runs.append([spot])
-    for runs in stretches.values():
-        for run in runs:
-            level = (
-                max(s.bottom for s in run if s.item.kind == "volume" or len(run) == 1) + 20.0
-                if any(s.item.kind == "volume" for s in run)
-                else max(s.bottom for s in run) + 9.0
-            )
-            for spot in run:
-                spot.label_y = level if spot.item.kind == "volume" else spot.bottom + 9.0

@@ -14,6 +14,9 @@ from .figure import Figure, Item
 LARGEST = 120.0
 """Points that the side of the largest map gets."""
 
+MANY = 18
+"""Of more volumes, each is drawn smaller."""
+
 LEAST = 5.0
 ANGLE = radians(38)
 DEPTH = 0.45
@@ -54,7 +57,8 @@ class Scale:
 
     def __init__(self, figure: Figure) -> None:
         sides = [n for item in figure.items for n in item.shape[1:]]
-        self.unit = LARGEST / sqrt(max([16, *sides]))
+        largest = LARGEST if len(figure.items) <= MANY else LARGEST * 0.75
+        self.unit = largest / sqrt(max([16, *sides]))
         units = [item.shape[0] for item in figure.items if len(item.shape) == 1]
         self.bar = min(3.0, 1.3 * LARGEST / sqrt(max([1, *units])))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from math import hypot
+from itertools import pairwise
+from math import hypot, sqrt
 
-from .bodies import Face, colors, shade, unit_places
+from .bodies import Face, colors, shade, shows_window, unit_places
 from .drawing import Drawing, Line, Point, Polygon
 from .figure import Figure, Way
-from .layout import Layout, Spot
+from .places import ABOVE, LEVEL, crown
+from .spots import Layout, Spot
 
 GREY = "#5f6368"
 SKIP = "#b5179e"
+RADIUS = 7.0
 
 
 def draw_below(drawing: Drawing, figure: Figure, layout: Layout) -> None:
@@ -37,31 +40,28 @@ def draw_below(drawing: Drawing, figure: Figure, layout: Layout) -> None:
 
 def draw_above(drawing: Drawing, figure: Figure, layout: Layout) -> None:
     """What lies over the bodies: windows, arrows and arcs."""
-    for way in figure.ways:
+    for number, way in enumerate(figure.ways):
         tail, head = layout.spots[way.tail], layout.spots[way.head]
-        if tail.strip != head.strip:
-            _broken(drawing, tail, head)
-        elif way.kind == "size":
-            _size_only(drawing, tail, head)
-        elif head.item.dense and _near(tail, head) and tail.item.kind != "sign":
+        route = layout.routes[number]
+        if route == "broken":
+            _broken(drawing, layout, tail, head)
+        elif way.kind != "size" and _near(tail, head) and _joined(drawing, tail, head):
             continue
-        elif _blocked(layout, tail, head):
-            _arc(drawing, tail, head, way)
-        elif _near(tail, head) and _window(drawing, tail, head):
-            continue
+        elif route == "over":
+            _over(drawing, layout, number, way)
         else:
-            _arrow(drawing, tail, head, way)
+            _arrow(drawing, layout, route, way)
+
+
+def _joined(drawing: Drawing, tail: Spot, head: Spot) -> bool:
+    """Are two neighbours joined by more than an arrow: a fan (drawn below them) or a window?"""
+    if head.item.dense and tail.item.kind != "sign":
+        return True
+    return _window(drawing, tail, head)
 
 
 def _near(tail: Spot, head: Spot) -> bool:
     return tail.strip == head.strip and head.column == tail.column + 1
-
-
-def _blocked(layout: Layout, tail: Spot, head: Spot) -> bool:
-    """Is something in the straight way between two items of one lane?"""
-    return tail.lane == head.lane and any(
-        s.lane == tail.lane and tail.column < s.column < head.column for s in layout.spots
-    )
 
 
 # ---------------------------------------------------------------------------- windows
@@ -72,7 +72,7 @@ def _window(drawing: Drawing, tail: Spot, head: Spot) -> bool:
     one unit to a window, for a transposed convolution). False where there is nothing to show."""
     kernel = head.item.kernel
     shapes = (tail.item.shape, head.item.shape)
-    if kernel is None or len(shapes[0]) < 2 or tail.item.kind == "sign":
+    if kernel is None or not shows_window(tail, head):
         return False
     _, ink = colors(head.item.family)
     near, far = Face(tail), Face(head)
@@ -120,66 +120,105 @@ def _entry(spot: Spot) -> Point:
 
 
 def _ink(way: Way, tail: Spot, head: Spot) -> tuple[str, float, bool]:
-    """Colour, width, dashed."""
+    """Colour, width, dashed. A way that only tells a size is pale and dashed."""
+    if way.kind == "size":
+        return "#a0a0a0", 0.6, True
     training = tail.item.training or head.item.training
     return (SKIP, 1.1, training) if way.kind == "skip" else (GREY, 0.9, training)
 
 
-def _arrow(drawing: Drawing, tail: Spot, head: Spot, way: Way) -> None:
-    """A straight arrow on one lane; a bend where the lane changes."""
+def _arrow(drawing: Drawing, layout: Layout, route: str, way: Way) -> None:
+    """Along the lane; into another lane in the corridor before the head or after the tail, or, for
+    a sign, from below or above."""
+    tail, head = layout.spots[way.tail], layout.spots[way.head]
     color, width, dashed = _ink(way, tail, head)
-    (x0, y0), (x1, y1) = _exit(tail), _entry(head)
-    if head.item.kind == "sign" and abs(y1 - y0) > 3 and head.column - tail.column > 0:
-        x1, y1 = head.x, head.y + (head.size.high / 2 if y0 > head.y else -head.size.high / 2)
-        before = (x1, y1 + (6 if y0 > head.y else -6))
-        drawing.marks.append(
-            Line(((x0, y0), ((x0 + x1) / 2, y0), (x1, y0), (x1, y1)), color, width, dashed, True)
-        )
-        _tip(drawing, before, (x1, y1), color)
+    start, end = _exit(tail), _entry(head)
+    if route == "rise":
+        side = 1 if start[1] > head.y else -1
+        end = (head.x, head.y + side * head.size.high / 2)
+        _path(drawing, (start, (end[0], start[1]), end), color, width, dashed)
+        _tip(drawing, (end[0], end[1] + side * 6), end, color)
         return
-    if abs(y1 - y0) < 0.5:
-        drawing.marks.append(Line(((x0, y0), (x1, y1)), color, width, dashed))
-    elif head.column - tail.column > 1:
-        turn = max(x0, x1 - 34.0)
-        drawing.marks.append(Line(((x0, y0), (turn, y0)), color, width, dashed))
-        _bend(drawing, (turn, y0), (x1, y1), color, width, dashed)
-    else:
-        _bend(drawing, (x0, y0), (x1, y1), color, width, dashed)
-    _tip(drawing, (x1 - 6, y1), (x1, y1), color)
+    column = head.column if route == "late" else tail.column + 1
+    if route == "straight" or column not in layout.corridors:
+        drawing.marks.append(Line((start, end), color, width, dashed))
+        _tip(drawing, start, end, color)
+        return
+    left, right = layout.corridors[column]
+    left, right = max(left, start[0]), min(right, end[0])
+    middle = (left + right) / 2
+    drawing.marks.append(Line((start, (left, start[1])), color, width, dashed))
+    bend = ((left, start[1]), (middle, start[1]), (middle, end[1]), (right, end[1]))
+    drawing.marks.append(Line(bend, color, width, dashed, True))
+    drawing.marks.append(Line(((right, end[1]), end), color, width, dashed))
+    _tip(drawing, (end[0] - 6, end[1]), end, color)
 
 
-def _bend(
-    drawing: Drawing, start: Point, end: Point, color: str, width: float, dashed: bool
-) -> None:
-    middle = (start[0] + end[0]) / 2
-    points = (start, (middle, start[1]), (middle, end[1]), end)
-    drawing.marks.append(Line(points, color, width, dashed, True))
-
-
-def _arc(drawing: Drawing, tail: Spot, head: Spot, way: Way) -> None:
-    """A way around what is between, above it."""
+def _over(drawing: Drawing, layout: Layout, number: int, way: Way) -> None:
+    """Up, over what stands between, and down."""
+    tail, head = layout.spots[way.tail], layout.spots[way.head]
     color, width, dashed = _ink(way, tail, head)
-    face = Face(tail)
-    x0 = tail.x if tail.item.kind == "sign" else (face.x0 + face.x1 + face.dx) / 2
-    start, end = (x0, tail.top), (head.x, head.top)
-    lift = max(18.0, start[1] - end[1], end[1] - start[1]) + 3.0 * (head.column - tail.column)
-    high = min(start[1], end[1]) - lift
-    points = (start, (x0, high), (head.x, high), end)
-    drawing.marks.append(Line(points, color, width, dashed, True))
-    _tip(drawing, (end[0], end[1] - 6), end, color)
+    columns = range(tail.column, head.column + 1)
+    under = [s for s in layout.spots if s.lane == tail.lane and s.column in columns]
+    high = min(s.top - crown(s) for s in under) - ABOVE - LEVEL * layout.levels[number]
+    # what ends at a body and what begins there stand apart
+    shift = 3.0 + min(2.0 * layout.levels[number], 6.0)
+    x0 = tail.x + shift + (0.0 if tail.item.kind == "sign" else tail.size.dx / 2)
+    x1 = head.x - shift + (0.0 if head.item.kind == "sign" else head.size.dx / 2)
+    end = (x1, _roof(head, x1))
+    _path(drawing, ((x0, _roof(tail, x0)), (x0, high), (x1, high), end), color, width, dashed)
+    _tip(drawing, (x1, end[1] - 6), end, color)
 
 
-def _size_only(drawing: Drawing, tail: Spot, head: Spot) -> None:
-    """Only the size of the tail is read: a dotted line without a tip."""
-    drawing.marks.append(Line((_exit(tail), _entry(head)), "#a0a0a0", 0.6, True))
+def _roof(spot: Spot, x: float) -> float:
+    """The upper edge of a body at x."""
+    if spot.item.kind == "sign":
+        return spot.y - sqrt(max(0.0, (spot.size.high / 2) ** 2 - (x - spot.x) ** 2))
+    face = Face(spot)
+    if x >= face.x0 + face.dx or not face.dx:
+        return spot.top
+    return face.y0 - face.dy * max(0.0, x - face.x0) / face.dx
 
 
-def _broken(drawing: Drawing, tail: Spot, head: Spot) -> None:
-    """A way that goes on on the next line of the figure."""
-    for at, end in ((_exit(tail), 20.0), (_entry(head), 0.0)):
-        x = at[0] + end
-        drawing.marks.append(Line(((x - 20.0, at[1]), (x, at[1])), GREY, 0.9))
-        _tip(drawing, (x - 6, at[1]), (x, at[1]), GREY)
+def _path(
+    drawing: Drawing, points: tuple[Point, ...], color: str, width: float, dashed: bool
+) -> None:
+    """Straight lines with round corners."""
+    at = points[0]
+    for corner, after in pairwise(points[1:]):
+        r = min(RADIUS, _far(at, corner) / 2, _far(corner, after) / 2)
+        near, far = _toward(corner, at, r), _toward(corner, after, r)
+        drawing.marks.append(Line((at, near), color, width, dashed))
+        drawing.marks.append(Line((near, corner, corner, far), color, width, dashed, True))
+        at = far
+    drawing.marks.append(Line((at, points[-1]), color, width, dashed))
+
+
+def _far(a: Point, b: Point) -> float:
+    return hypot(b[0] - a[0], b[1] - a[1])
+
+
+def _toward(start: Point, end: Point, length: float) -> Point:
+    """The point so far from the start."""
+    part = length / (_far(start, end) or 1.0)
+    return (start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part)
+
+
+def _broken(drawing: Drawing, layout: Layout, tail: Spot, head: Spot) -> None:
+    """A way that goes on on the next line of the figure: it leaves to the right, and comes in from
+    the left, or from above where others stand there."""
+    x, y = _exit(tail)
+    if tail.column == layout.strips[tail.strip].stop - 1:
+        drawing.marks.append(Line(((x, y), (x + 20.0, y)), GREY, 0.9))
+        _tip(drawing, (x + 14, y), (x + 20.0, y), GREY)
+    x, y = _entry(head)
+    if head.column > layout.strips[head.strip].start and head.lane == 0:
+        x, y = head.x, _roof(head, head.x)
+        drawing.marks.append(Line(((x, y - 16.0), (x, y)), GREY, 0.9))
+        _tip(drawing, (x, y - 6), (x, y), GREY)
+        return
+    drawing.marks.append(Line(((x - 20.0, y), (x, y)), GREY, 0.9))
+    _tip(drawing, (x - 6, y), (x, y), GREY)
 
 
 def _tip(drawing: Drawing, before: Point, end: Point, color: str) -> None:
