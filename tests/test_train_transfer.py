@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,35 @@ def test_pickles_of_old_torch_are_read(given: Small, tmp_path: Path) -> None:
     path = tmp_path / "old.pth"
     torch.save(given.state_dict(), path, _use_new_zipfile_serialization=False)
     assert read_weights(path).keys() == given.state_dict().keys()
+
+
+@pytest.mark.parametrize("kind", ["zip", "old", "safetensors"])
+def test_damaged_files_are_refused_or_read(kind: str, tmp_path: Path) -> None:
+    """Whatever bytes change, there is an error with a code, or tensors: never anything else."""
+    state = {"a.weight": torch.ones(3, 4), "a.bias": torch.ones(3)}
+    path, draw = tmp_path / "a", random.Random(0)
+    if kind == "safetensors":
+        save_file(state, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=kind == "zip")
+    whole = path.read_bytes()
+    for _ in range(40):
+        data = bytearray(whole)
+        for _ in range(draw.choice([1, 3, 10])):
+            data[draw.randrange(min(len(data), 400))] = draw.randrange(256)
+        path.write_bytes(data if draw.random() < 0.8 else data[: draw.randrange(len(data))])
+        try:
+            found = read_weights(path)
+        except TrainError as error:
+            assert error.code == "E0808"
+        else:
+            assert all(isinstance(t, Tensor) for t in found.values())
+
+
+def test_tensors_that_cannot_be_copied_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    torch.save({"a": torch.ones(2), "b": torch.ones(2, 2).to_sparse()}, path)
+    assert list(read_weights(path)) == ["a"]
 
 
 # --------------------------------------------------------------------------- what stands still

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +62,7 @@ def _load(path: Path) -> Any:
             notes=("a pickle can run code; only tensors and plain values are taken",),
             help="save it again with `torch.save(model.state_dict(), ...)`, or as safetensors",
         ) from None
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+    except Exception as error:  # of a damaged file, torch raises almost anything
         why = str(error).strip().splitlines() or [type(error).__name__]
         raise _unreadable(path, why[0]) from None
 
@@ -73,7 +72,7 @@ def _tensors(path: Path, found: Any) -> dict[str, Tensor]:
     for _ in range(3):  # `{"model": {"state_dict": ...}}`
         if not isinstance(found, Mapping):
             break
-        tensors = {str(name): v for name, v in found.items() if isinstance(v, Tensor)}
+        tensors = {str(name): v for name, v in found.items() if _plain(v)}
         if tensors:
             return tensors
         found = next((found[key] for key in INSIDE if isinstance(found.get(key), Mapping)), None)
@@ -82,6 +81,13 @@ def _tensors(path: Path, found: Any) -> dict[str, Tensor]:
         f"`{path}` holds no tensors by name",
         help=f"a state_dict is looked for at the top, and under {', '.join(INSIDE)}",
     )
+
+
+def _plain(value: Any) -> bool:
+    """A tensor that others can be copied from: not sparse, not quantized, with numbers."""
+    if not isinstance(value, Tensor) or value.is_meta or value.is_quantized:
+        return False
+    return value.layout == torch.strided
 
 
 def _unreadable(path: Path, why: str) -> TrainError:
