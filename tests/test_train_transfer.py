@@ -122,6 +122,21 @@ def test_a_backbone_finds_its_place(given: Small, tmp_path: Path) -> None:
     assert torch.equal(alone.conv1.weight, given.conv1.weight)
 
 
+def test_prefixes_on_both_sides(given: Small) -> None:
+    state = given.state_dict()
+    theirs = {f"module.backbone.{name}": t for name, t in state.items()} | {"x": torch.ones(1)}
+    ours = {f"body.{name}": t for name, t in state.items()} | {"head.weight": torch.ones(2, 8)}
+    assert prefixes(theirs, ours) == ("module.backbone.", "body.")
+
+
+def test_blocks_that_resemble_each_other_are_not_swapped() -> None:
+    """Only a part would fit, and only by chance."""
+    theirs = {f"layer{i}.{j}.weight": torch.ones(i, i) for i in (1, 2, 3) for j in range(4)}
+    ours = {f"stage.{j}.weight": torch.ones(2, 2) for j in range(4)}
+    ours |= {f"late.{j}.weight": torch.ones(9, 9) for j in range(8)}
+    assert prefixes(theirs, ours) == ("", "")
+
+
 def test_no_prefix_where_names_agree_as_they_are(given: Small) -> None:
     state = given.state_dict()
     twice = state | {f"ema.{name}": t for name, t in state.items()}

@@ -6,6 +6,7 @@ Yosinski et al. 2014, "How transferable are features in deep neural networks?".
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -154,38 +155,32 @@ def prefixes(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[
     """(prefix to take off the file's names, prefix to put before them): what matches most.
 
     `module.conv1.weight` of DataParallel, `backbone.conv1.weight` of a detector, `conv1.weight` for
-    a network whose backbone is labelled `body`. Nothing is changed where that matches as much.
+    a network whose backbone is labelled `body`. Nothing is changed where that matches as much, nor
+    for the sake of less than half of the smaller of the two: blocks resemble each other.
     """
-    counts: dict[tuple[str, str], int] = {("", ""): _same(tensors, own, "")}
-    for off in _leading(tensors):
-        counts[off, ""] = _same({n[len(off) :]: t for n, t in _under(tensors, off)}, own, "")
-    for on in _leading(own):
-        counts["", on] = _same(tensors, dict(_under(own, on)), on)
-    best = max(counts.values())
-    return next(key for key, count in counts.items() if count == best)
-
-
-def _leading(names: Iterable[str]) -> list[str]:
-    """Prefixes of names, whole parts with their dots, the shortest first."""
-    found = {
-        ".".join(parts[:n]) + "."
-        for parts in (name.split(".") for name in names)
-        for n in range(1, min(DEPTH, len(parts) - 1) + 1)
-    }
-    return sorted(found, key=lambda p: (p.count("."), p))
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> list[tuple[str, Tensor]]:
-    return [(name, t) for name, t in tensors.items() if name.startswith(prefix)]
-
-
-def _same(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor], prefix: str) -> int:
-    """How many names and shapes agree, names of `own` being under a prefix."""
-    return sum(
-        other.shape == t.shape
-        for name, t in tensors.items()
-        if (other := own.get(prefix + name)) is not None
+    ends: dict[str, list[tuple[str, torch.Size]]] = {}
+    for name, tensor in own.items():
+        for on, end in _splits(name):
+            ends.setdefault(end, []).append((on, tensor.shape))
+    counts = Counter(
+        (off, on)
+        for name, tensor in tensors.items()
+        for off, end in _splits(name)
+        for on, shape in ends.get(end, ())
+        if shape == tensor.shape
     )
+    enough = max(min(len(tensors), len(own)) / 2, counts["", ""] + 1)
+    found = [(-n, len(off) + len(on), off, on) for (off, on), n in counts.items() if n >= enough]
+    return min(found)[2:] if found else ("", "")
+
+
+def _splits(name: str) -> list[tuple[str, str]]:
+    """A name as (prefix with its dots, rest): `a.b.c` is ("", a.b.c), (a., b.c) and (a.b., c)."""
+    parts = name.split(".")
+    most = min(DEPTH, len(parts) - 1)
+    return [
+        ("".join(f"{part}." for part in parts[:n]), ".".join(parts[n:])) for n in range(most + 1)
+    ]
 
 
 def _assign(
