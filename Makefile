@@ -33,6 +33,7 @@ demo: $(READY) ## check, build, draw and train LeNet-5 on real images
 	@echo "  $(DEMO)/lenet5.png           the diagram"
 	@echo "  $(DEMO)/lenet5.py            the PyTorch module"
 	@echo "  $(DEMO)/run/curve.png        how training went"
+	@echo "  $(DEMO)/run/predictions.png  what it says of test images; kernels.png, confusion.png"
 	@echo "  $(DEMO)/run/best.safetensors the trained weights"
 
 test: $(READY) peers ## run the tests
