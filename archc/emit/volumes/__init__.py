@@ -11,12 +11,12 @@ from typing import Any
 from ...analysis.cells import short
 from ...graph import Graph, leaves
 from .bodies import colors, draw_body, size_texts
-from .drawing import Drawing, Line, Polygon, Text, moved, text_width
+from .drawing import Drawing, Polygon, Text, moved, text_width
 from .figure import Figure, figure
 from .layout import arrange
-from .places import ABOVE, LEVEL
 from .scale import Scale
 from .spots import WORDS, Layout, Spot, label_lines
+from .titles import bracket, draw_titles
 from .ways import draw_above, draw_below
 
 FORMATS = ("svg", "pdf", "png")
@@ -47,7 +47,7 @@ def drawn(graph: Graph, report: Any = None, unfold: bool = False) -> Drawing:
         draw_body(drawing, spot, scale)
     draw_above(drawing, shown, layout)
     _labels(drawing, layout)
-    _brackets(drawing, shown, layout)
+    draw_titles(drawing, shown, layout)
     _caption(drawing, graph, report, shown)
     drawing.fit(14.0)
     return drawing
@@ -74,63 +74,9 @@ def _labels(drawing: Drawing, layout: Layout) -> None:
         runs.setdefault(first * len(layout.strips) + spot.strip, []).append(spot)
     for run in runs.values():
         if len(run) > 1:
-            _bracket(drawing, run[0].left, run[-1].right, run[0].label_y - 8.0)
+            bracket(drawing, run[0].left, run[-1].right, run[0].label_y - 8.0)
         x = (run[0].x + run[-1].x) / 2
         drawing.marks += [moved(text, x, 0.0) for text in label_lines(run[0])]
-
-
-def _bracket(drawing: Drawing, left: float, right: float, y: float, tick: float = 3.0) -> None:
-    way = ((left, y - tick), (left, y), (right, y), (right, y - tick))
-    drawing.marks.append(Line(way, "#888888", 0.6))
-
-
-def _brackets(drawing: Drawing, shown: Figure, layout: Layout) -> None:
-    """Titles of open blocks and groups, over a line above what is in them."""
-    parents = {number: parent for number, parent, _ in shown.clusters}
-    drawn: list[tuple[int, float, float, int]] = []
-    for number, _, title in shown.clusters[1:]:
-        inside = [s for s in layout.spots if _within(s.item.cluster, number, parents)]
-        nested = any(parents[s.item.cluster] == number for s in inside)
-        if not inside or not title or nested or layout.rows:
-            continue
-        for strip in sorted({s.strip for s in inside}):
-            here = [s for s in inside if s.strip == strip]
-            left, right = min(s.left for s in here), max(s.right for s in here)
-            arcs = [n for n, s in _arcs(shown, layout) if s == strip]
-            high = min(y for (s, _), y in layout.ceilings.items() if s == strip)
-            high -= 8.0 + (LEVEL * max(arcs) + ABOVE + 4.0 if arcs else 0.0)
-            below = [k for n, a, b, k in drawn if n == strip and a < right and left < b]
-            level = max(below, default=-1) + 1
-            drawn.append((strip, left, right, level))
-            high -= 15.0 * level
-            _bracket(drawing, left, right, high, -3.0)
-            text = _fitted(title, right - left)
-            middle = (left + right) / 2
-            drawing.marks.append(Text((middle, high - 4), text, WORDS, color="#444444"))
-
-
-def _arcs(shown: Figure, layout: Layout) -> list[tuple[int, int]]:
-    """Levels of the ways over others, each with its strip."""
-    return [(level, layout.spots[shown.ways[n].tail].strip) for n, level in layout.levels.items()]
-
-
-def _fitted(title: str, wide: float) -> str:
-    """As much of a title as has room: without arguments, then the first word, then its start."""
-    for text in (title, title.partition("(")[0], title.split()[0]):
-        if text_width(text, WORDS) <= wide + 4.0:
-            return text
-    text = title.split()[0]
-    while text and text_width(text + "…", WORDS) > wide + 4.0:
-        text = text[:-1]
-    return text + "…"
-
-
-def _within(cluster: int, number: int, parents: dict[int, int]) -> bool:
-    while cluster >= 0:
-        if cluster == number:
-            return True
-        cluster = parents[cluster]
-    return False
 
 
 def _caption(drawing: Drawing, graph: Graph, report: Any, shown: Figure) -> None:

@@ -160,8 +160,9 @@ def _sign(drawing: Drawing, sign: str, spot: Spot) -> None:
 
 
 def shows_window(tail: Spot, head: Spot) -> bool:
-    """Are two neighbours joined by the lines of a window?"""
-    near = tail.strip == head.strip and head.column == tail.column + 1
+    """Are two neighbours joined by the lines of a window? Into another lane they would lead across
+    the labels."""
+    near = (tail.strip, tail.lane) == (head.strip, head.lane) and head.column == tail.column + 1
     maps = tail.item.kind == "volume" and len(tail.item.shape) > 1
     return near and maps and head.item.kernel is not None
 

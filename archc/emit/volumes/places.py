@@ -9,7 +9,7 @@ from .bodies import shows_window, size_texts
 from .drawing import bounds
 from .figure import Figure, Way
 from .routes import CHANGES, lead
-from .spots import LEADING, Layout, Spot, label_lines
+from .spots import LEADING, TITLE, Layout, Spot, inside, label_lines, often
 
 GAP = 24.0
 """Between a volume and the next, for the lines of its window."""
@@ -46,6 +46,7 @@ def place(figure: Figure, layout: Layout) -> None:
     """Strips, then heights, then columns: each needs what is before it."""
     _break(figure, layout)
     lead(figure, layout)
+    _entitle(figure, layout)
     _place_y(figure, layout)
     _say_sizes(figure, layout)
     _place_x(figure, layout)
@@ -106,6 +107,16 @@ def _cuts(figure: Figure, layout: Layout) -> dict[int, int]:
 # ---------------------------------------------------------------------------- heights
 
 
+def _entitle(figure: Figure, layout: Layout) -> None:
+    """Which bodies need room for a title: what stands for several must say so. Those on the
+    longest path of a line have theirs above the whole line."""
+    for number, _, title in figure.clusters[1:]:
+        within = inside(figure, layout, number)
+        if often(title)[1] and (layout.rows or not any(s.lane == 0 for s in within)):
+            for spot in within:
+                spot.titled = spot.titled or spot.lane == within[0].lane
+
+
 def _place_y(figure: Figure, layout: Layout) -> None:
     """Lanes below each other, on each line of the figure and where branches are apart."""
     over: dict[tuple[int, int], int] = {}
@@ -132,7 +143,8 @@ def _place_y(figure: Figure, layout: Layout) -> None:
 
 def crown(spot: Spot) -> float:
     """Room for what is written above a body."""
-    return 13.0 if spot.item.count > 1 or len(spot.item.shape) > 3 else 2.0
+    words = 13.0 if spot.item.count > 1 or len(spot.item.shape) > 3 else 2.0
+    return words + (TITLE if spot.titled else 0.0)
 
 
 def _headroom(spot: Spot, arcs: dict[int, int]) -> float:

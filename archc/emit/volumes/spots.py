@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .drawing import Text
-from .figure import Item
+from .figure import Figure, Item
 from .scale import Size
 
 NAME = 8.5
@@ -13,6 +13,9 @@ WORDS = 7.5
 """Sizes of names and of the words below them."""
 
 LEADING = 9.5
+
+TITLE = 15.0
+"""Height of a title with the line under it."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,8 @@ class Spot:
     """Which line of a broken figure it is on."""
     shared: int = -1
     """The first item of a run of equal ones that have one label, -1 for none."""
+    titled: bool = False
+    """A title stands right above it."""
     said: bool = False
     """Its rows and columns are those of the body right before."""
 
@@ -70,6 +75,21 @@ class Layout:
     """Columns before which ways change their lane: from where to where nothing else stands."""
     ceilings: dict[tuple[int, int], float] = field(default_factory=dict)
     """The highest body and words of a lane on a strip."""
+
+
+def often(title: str) -> tuple[str, str]:
+    """A title without how often what it names is there, and that (" ×3", or "")."""
+    base, sign, count = title.rpartition(" ×")
+    return (base, sign + count) if sign and count.isdigit() else (title, "")
+
+
+def inside(figure: Figure, layout: Layout, number: int) -> list[Spot]:
+    """What is in a cluster and in those in it, from left to right."""
+    within = {number}
+    for inner, parent, _ in figure.clusters:  # a cluster comes after the one around it
+        if parent in within:
+            within.add(inner)
+    return sorted((s for s in layout.spots if s.item.cluster in within), key=lambda s: s.column)
 
 
 def label_lines(spot: Spot) -> list[Text]:
