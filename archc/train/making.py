@@ -50,8 +50,9 @@ def make_keypoints(source: Keypoints) -> Data:
         pictures, joints = torch.from_numpy(x), torch.from_numpy(y)
         at = f"{name}: {part}"
         splits.append(Split(pictures, joints, at, at, keypoints=True, mirrored=MIRRORED))
-    notes = [f"{len(JOINTS)} keypoints: {', '.join(JOINTS)}".replace("_", " ")]
-    return Data(splits[0], splits[1], name, notes)
+    joints = [joint.replace("_", " ") for joint in JOINTS]
+    notes = [f"{len(joints)} keypoints: {', '.join(joints)}"]
+    return Data(splits[0], splits[1], name, notes, joints)
 
 
 def make_filtered(source: Filtered) -> Data:

@@ -44,7 +44,7 @@ class Trained:
     """Of its targets: `classes`, `masks`, `values` or `keypoints`."""
     loss: Loss
     names: Sequence[str]
-    """Of the classes; may be empty."""
+    """Of the classes or keypoints; may be empty."""
     order: Tensor | None = None
     """Of the pixels, where the recipe shuffles them."""
 
@@ -225,7 +225,7 @@ def _keypoints(
         at[:, axis] = (at[:, axis] - back.offset[i] + 0.5) * back.factor[i] - 0.5
     heights = out[0].flatten(1).amax(1)
     words = ", ".join(
-        f"{i} ({x:.1f}, {y:.1f}) {height:.2f}"
+        f"{_name(net, i)} ({x:.1f}, {y:.1f}) {height:.2f}"
         for i, ((x, y), height) in enumerate(zip(at.tolist(), heights.tolist(), strict=True))
     )
     return words, {

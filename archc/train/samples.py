@@ -59,7 +59,7 @@ class Data:
     """A file or folder; in words, where there is none."""
     notes: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    """Of the classes, by number; none where the data give none."""
+    """Of the classes, or of the keypoints, by number; none where the data give none."""
 
 
 def halves(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
