@@ -223,14 +223,17 @@ def test_two_processes_go_on_bit_by_bit(tmp_path: Path) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)  # one is told, both stop
             return super().forward(x)
 
+    # at whose steps the processes agree on what to do, besides four times a second
+    often = {"checkpoint": Called("every", (), {"steps": 3})}
+
     def whole(rank: int) -> None:
-        go(tmp_path / "whole", {}, Normed)
+        go(tmp_path / "whole", often, Normed)
 
     def first(rank: int) -> None:
-        go(tmp_path / "run", {}, Stops)
+        go(tmp_path / "run", often, Stops)
 
     def second(rank: int) -> None:
-        go(tmp_path / "run", {}, Normed, resume=True)
+        go(tmp_path / "run", often, Normed, resume=True)
 
     assert spread(2, whole) == [WELL, WELL]
     assert spread(2, first) == [STOPPED, STOPPED]
@@ -240,7 +243,7 @@ def test_two_processes_go_on_bit_by_bit(tmp_path: Path) -> None:
     assert before != after == (tmp_path / "whole" / "last.safetensors").read_bytes()
     assert figures(tmp_path / "run") == figures(tmp_path / "whole")
     with pytest.raises(TrainError) as caught:
-        go(tmp_path / "run", {}, Normed, resume=True)
+        go(tmp_path / "run", often, Normed, resume=True)
     assert caught.value.notes == ("processes: 1, but 2 in the run",)
 
 

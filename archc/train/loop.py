@@ -149,7 +149,7 @@ class Trainer:
         done = start.step if start else 0
         self.module.train()
         self.frozen.hold()
-        losses = torch.zeros(self.steps, device=device)
+        losses: list[Tensor] = []
 
         def moment(step: int) -> Moment:
             return Moment(epoch, step, tally.state(), time.perf_counter() - started)
@@ -158,13 +158,14 @@ class Trainer:
             signals = self.pulse(step > done and self._save_step(epoch * self.steps + step))
             if signals.stop or signals.save or signals.look:
                 self._look(losses, step, epoch, tally)
+                losses = []
             if signals.stop:
                 raise Stopped(moment(step))
             if signals.save:
                 self.keep(moment(step))
                 self.kept = time.perf_counter()
             rows = order[step * self.batch : (step + 1) * self.batch]
-            losses[step] = self._step(rows, epoch * self.steps + step, augment, tally)
+            losses.append(self._step(rows, epoch * self.steps + step, augment, tally))
         return self._look(losses, self.steps, epoch, tally, together=True)
 
     def _save_step(self, step: int) -> bool:
@@ -187,8 +188,9 @@ class Trainer:
         share = self.rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
-        wholes = torch.chunk(rows, self.recipe.accumulate)
-        parts = [whole[self.ranks.rows(len(whole))] for whole in wholes]
+        parts = [rows] if self.recipe.accumulate == 1 else rows.chunk(self.recipe.accumulate)
+        if self.ranks.world > 1:
+            parts = [whole[self.ranks.rows(len(whole))] for whole in parts]
         divided = len(parts) > 1 or self.ranks.world > 1
         batches, shares = self._batches(parts, augment, divided)
         total: Tensor | None = None
@@ -244,18 +246,21 @@ class Trainer:
         return self.copies.no_sync()
 
     def _look(
-        self, losses: Tensor, done: int, epoch: int, tally: Tally, together: bool = False
+        self, losses: list[Tensor], done: int, epoch: int, tally: Tally, together: bool = False
     ) -> Measured:
-        """Wait for the device, see that all losses so far are numbers, redraw the bar.
+        """Wait for the device, see that the latest losses are numbers, redraw the bar.
 
-        `together`: give what all processes measured, not this one alone.
+        `losses`: of the steps since the last look, of which `done` are done in all. `together`:
+        give what all processes measured, not this one alone.
         """
-        bad = next((i for i, x in enumerate(losses[:done].tolist()) if not isfinite(x)), None)
+        latest = torch.stack(losses).tolist() if losses else []
+        start = done - len(latest)
+        bad = next((start + i for i, x in enumerate(latest) if not isfinite(x)), None)
         # the largest is the first, counted from behind; every process must know and stop
         first = self.steps - self.ranks.most([self.steps - bad if bad is not None else 0])[0]
         if first < self.steps:
             where = f"the loss in step {first + 1} of epoch {epoch + 1}"
-            raise not_a_number(where, float(losses[first]) if bad == first else float("nan"))
+            raise not_a_number(where, latest[first - start] if bad == first else float("nan"))
         if together:
             tally.restore(self.ranks.add(tally.state()))
         measured = tally.read()

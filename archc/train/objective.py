@@ -273,7 +273,9 @@ class Objective:
         for i, (head, each, value) in enumerate(zip(heads, self._criteria, values, strict=False)):
             weight = head.weight if shares is None else head.weight * shares[i]
             for out in tensors(value):
-                part = each(out, target) * weight
+                part = each(out, target)
+                if isinstance(weight, Tensor) or weight != 1:
+                    part = part * weight
                 total = part if total is None else total + part
         assert total is not None
         return total
@@ -306,7 +308,7 @@ class Tally:
     not, are added batch by batch.
     """
 
-    TOGETHER, LARGEST = 16, 1 << 18
+    TOGETHER, LARGEST = 32, 1 << 18
     """Batches that wait to be counted at once, and the most numbers that one of them may have."""
 
     def __init__(self, objective: Objective, device: torch.device) -> None:
@@ -315,12 +317,13 @@ class Tally:
         self._objective = objective
         self._measure = objective.measure
         self._sums = torch.zeros(2 + self._measure.size, dtype=wide, device=device)
+        self._loss = self._sums[0]  # a view of it
         self._waiting: list[tuple[Tensor, Tensor]] = []
 
     def add(self, result: Any, target: Target, loss: Tensor, training: bool) -> None:
         """A batch: what the network gave, what it should have, and the loss of that."""
         out, true = self._objective.seen(result, target, training)
-        self._sums[0].add_(loss.detach(), alpha=len(true))
+        self._loss.add_(loss.detach(), alpha=len(true))
         self._waiting.append((out, true))
         whole = isinstance(self._measure, Classification) and out.numel() <= self.LARGEST
         if not whole or len(self._waiting) >= self.TOGETHER:
@@ -343,7 +346,7 @@ class Tally:
     def restore(self, state: Tensor) -> None:
         """Take what `state` gave, here or (as a sum) in several processes, as what was added."""
         self._waiting = []
-        self._sums = state.to(self._sums)
+        self._sums.copy_(state)
 
     def read(self) -> Measured:
         """Waits for the device."""
