@@ -50,9 +50,9 @@ def make_keypoints(source: Keypoints) -> Data:
         pictures, joints = torch.from_numpy(x), torch.from_numpy(y)
         at = f"{name}: {part}"
         splits.append(Split(pictures, joints, at, at, keypoints=True, mirrored=MIRRORED))
-    joints = [joint.replace("_", " ") for joint in JOINTS]
-    notes = [f"{len(joints)} keypoints: {', '.join(joints)}"]
-    return Data(splits[0], splits[1], name, notes, joints)
+    names = [joint.replace("_", " ") for joint in JOINTS]
+    notes = [f"{len(names)} keypoints: {', '.join(names)}"]
+    return Data(splits[0], splits[1], name, notes, names)
 
 
 def make_filtered(source: Filtered) -> Data:
