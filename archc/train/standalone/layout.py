@@ -22,3 +22,9 @@ def call(start: str, arguments: Sequence[str], end: str = ")", within: int = 0) 
     if within + len(inner) <= WIDTH:
         return [start, inner, indent + end]
     return [start, *(f"{indent}    {argument}," for argument in arguments), indent + end]
+
+
+def lines(*parts: str | list[str]) -> str:
+    """Text out of lines and lists of lines; empty lists leave nothing."""
+    flat = [line for part in parts for line in ([part] if isinstance(part, str) else part)]
+    return "\n".join(flat)
