@@ -66,6 +66,8 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
 
 
 def room(path: Path) -> str:
+    if path.name == "__main__.py":
+        return "cli"  # `python -m archc.train` is a command
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
