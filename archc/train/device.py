@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,6 +16,10 @@ from .recipe import Recipe
 
 SMALL_STEP = 200_000_000
 """Multiply-accumulates of a batch: below, threads lose more by waiting than they gain."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Numbers of malloc.h: above so many free bytes memory is given back; above so large, at once."""
+KEPT, LARGEST = 1 << 30, 32 << 20
+"""The second is the most that glibc takes."""
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 """Without it, cuBLAS may add in another order each time; read when a GPU is first used."""
 COMPILE_STEPS = 5_000
@@ -110,7 +116,9 @@ def numerics(setup: Setup) -> Iterator[None]:
     threads = torch.get_num_threads()
     gpu = setup.device.type == "cuda"
     try:
-        if gpu:
+        if not gpu:
+            keep_freed_memory()
+        else:
             torch.set_float32_matmul_precision("high" if setup.tf32 else "highest")
             cudnn.allow_tf32 = setup.tf32
             # sizes do not change within a run; what is fastest may, from run to run
@@ -127,6 +135,21 @@ def numerics(setup: Setup) -> Iterator[None]:
         torch.use_deterministic_algorithms(strict)
         if workspace is None:
             os.environ.pop(WORKSPACE, None)
+
+
+def keep_freed_memory() -> None:
+    """Ask the C library to keep what is freed for the next step, where it can be asked (glibc).
+
+    Otherwise it may give megabytes back to the system and fault them in anew, step after step.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    mallopt(M_TRIM_THRESHOLD, KEPT)
+    mallopt(M_MMAP_THRESHOLD, LARGEST)
 
 
 def limit_threads(setup: Setup, macs: int) -> None:
