@@ -6,6 +6,7 @@ at its first use, and the fix changes all of them, or the one place that introdu
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..diagnostics import Edit, Fix, closest
@@ -39,7 +40,7 @@ def report(
     if meant is None:
         fixes = []
         help = _known_here(self, code, known)
-    elif idle is not None and len(uses) + _named(self.unit, name) > 1:
+    elif idle is not None and len(uses) + _words(self.unit)[1][name] > 1:
         _introduced_otherwise(self.session, code, what, name, span, idle)
         raise Fail
     else:
@@ -84,12 +85,6 @@ def parameter(self: Expressions, param: tree.Param, name: str) -> bool:
 
 def _name_of(part: tree.Name | tree.Apply) -> str:
     return part.name if isinstance(part, tree.Name) else part.name[0].name
-
-
-def _named(unit: Unit, name: str) -> int:
-    """How often the file gives an argument by this name."""
-    arguments = (part for part in _parts(unit.file.declarations) if isinstance(part, tree.Arg))
-    return sum(part.name is not None and part.name.name == name for part in arguments)
 
 
 def no_network(unit: Unit, name: tree.Ident, session: Session) -> NoReturn:
@@ -145,14 +140,19 @@ def _meant(
     if meant in idle:
         return meant, idle[meant or ""], (decl,)
     declared = self.unit.declared.get(meant or "")
-    everything = self.unit.file.declarations
-    if isinstance(declared, (tree.Block, tree.Const)) and not _is_used(everything, declared):
-        return meant, declared.name.span, everything
+    if isinstance(declared, (tree.Block, tree.Const)) and meant not in _words(self.unit)[0]:
+        return meant, declared.name.span, self.unit.file.declarations
     return meant, None, (decl,)
 
 
-def _is_used(everything: tuple[tree.Decl, ...], declared: tree.Block | tree.Const) -> bool:
-    return any(_uses(part, declared.name.name) for part in everything)
+def _words(unit: Unit) -> tuple[set[str], Counter[str]]:
+    """The names that a file uses, and how often arguments are given by each name; found once."""
+    if unit.words is None:
+        parts = _parts(unit.file.declarations)
+        used = {_name_of(part) for part in parts if isinstance(part, (tree.Name, tree.Apply))}
+        arguments = [part.name for part in parts if isinstance(part, tree.Arg)]
+        unit.words = used, Counter(ident.name for ident in arguments if ident is not None)
+    return unit.words
 
 
 def _known_here(self: Expressions, code: str, known: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ..diagnostics import closest
@@ -30,6 +31,8 @@ class Unit:
         self.broken: set[str] = set(getattr(file, "broken", ()))
         self.lacks_default = False
         """There is a mistake in a `default` of the file."""
+        self.words: tuple[set[str], Counter[str]] | None = None
+        """The names that it uses, and those of its arguments; made for what is misspelt."""
         self._consts: dict[str, Any] = {}
 
     def names(self) -> list[str]:
