@@ -118,11 +118,18 @@ def shortened(text: str) -> str:
     return re.sub(r"([^\s`]{60})[^\s`]{40,}([^\s`]{12})", r"\1...\2", text)
 
 
+MOST_CANDIDATES = 1000
+"""Names that are compared letter by letter; of more, only those with the same ends."""
+
+
 def closest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that was probably meant, by edit distance with transpositions, or None."""
     best: str | None = None
     bound: tuple[float, float] = (max(1, len(name) // 3) + 1, float("-inf"))
-    for candidate in sorted(set(candidates)):
+    near = {c for c in candidates if abs(len(c) - len(name)) <= bound[0]}
+    if len(near) > MOST_CANDIDATES:
+        near = {c for c in near if c[:1] == name[:1] and c[-1:] == name[-1:]}
+    for candidate in sorted(near)[:MOST_CANDIDATES]:
         if abs(len(candidate) - len(name)) > bound[0]:
             continue
         distance = 0.5 if candidate.lower() == name.lower() else _distance(name, candidate)
