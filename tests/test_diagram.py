@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from archc.cli import main
 from archc.driver import compile_spec
 from archc.emit import dot
 from archc.emit.dot.build import draw
@@ -148,3 +149,39 @@ def test_lists_streams_and_multiple_inputs() -> None:
     assert [b.title for b in picture.boxes if b.family == "input"] == ["x", "y"]
     assert sum(b.title == "both" for b in picture.boxes) == 2
     assert len({(e.tail, e.head) for e in picture.edges}) == len(picture.edges)
+
+
+def dense(layers: int) -> str:
+    """Every layer reads all before: far more arrows than boxes."""
+    lines = ["  x0 = image -> conv(4, 1)", "  x1 = x0 -> conv(4, 1)"]
+    for i in range(2, layers):
+        before = ", ".join(f"x{j}" for j in range(i))
+        lines.append(f"  x{i} = fuse({before}, by=concat) -> conv(4, 1)")
+    body = "\n".join(lines)
+    return f"network N {{\n  input image[3, 8, 8]\n{body}\n  output y = x{layers - 1}\n}}\n"
+
+
+def test_what_ends_graphviz_is_drawn_in_a_simpler_way() -> None:
+    text = dot.source(spec("hrnet", "HRNetW48"), unfold=True)
+    assert dot.render(text, "svg").count(b'class="node"') > 100
+
+
+def test_what_graphviz_takes_hours_for_is_drawn_in_a_simpler_way() -> None:
+    made = dot.render(dot.source(graph(dense(30))), "svg", patience=1.5)
+    assert made.count(b'class="edge"') > 400
+
+
+def test_what_cannot_be_laid_out_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(dot.LayoutError):
+        dot.render("no dot text", "svg")
+    with pytest.raises(dot.LayoutError):
+        dot.render(dot.source(graph(dense(5))), "svg", patience=0.001)
+    monkeypatch.setattr(dot, "LARGEST", 5)
+    file = str(ROOT / "specs" / "lenet5.arch")
+    out = ["-o", str(tmp_path)]
+    assert main(["build", file, "--network", "LeNet5", "--emit", "model,svg", *out]) == 1
+    err = capsys.readouterr().err
+    assert "error[E0905]" in err and "9 boxes" in err and not list(tmp_path.iterdir())
+    assert main(["build", file, "--network", "LeNet5", "--emit", "dot", *out]) == 0

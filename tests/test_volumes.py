@@ -293,6 +293,17 @@ def test_png_without_pillow_is_a_mistake(
     assert "error[E0809]" in err and "PIL" in err and not list(tmp_path.iterdir())
 
 
+def test_what_is_too_large_is_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volumes, "LARGEST", 5)
+    spec = str(ROOT / "specs" / "lenet5.arch")
+    out = ["--network", "LeNet5", "-o", str(tmp_path)]
+    assert main(["build", spec, "--style", "volumes", "--emit", "svg", *out]) == 1
+    err = capsys.readouterr().err
+    assert "error[E0905]" in err and "8 volumes" in err and not list(tmp_path.iterdir())
+
+
 def test_api() -> None:
     net = load(ROOT / "specs" / "lenet5.arch")["LeNet5"]
     figure_text = net.diagram(style="volumes")

@@ -31,6 +31,10 @@ def mismatch(style: str, emit: Sequence[str]) -> Undrawn | None:
     return None
 
 
+_FEWER = (
+    "repeats and blocks that are called more than once are folded without --unfold; `--emit dot`"
+    " writes the text for other programs"
+)
 _KINDS = "volumes are drawn as svg, png and pdf, e.g. `--style volumes --emit svg,pdf`"
 
 
@@ -44,16 +48,36 @@ def pictures(network: Compiled, kinds: Sequence[str], unfold: bool, style: str) 
 def _graph(network: Compiled, kinds: Sequence[str], unfold: bool) -> dict[str, bytes]:
     from ..emit import dot
 
-    diagram = dot.source(network.graph, network.report, unfold=unfold)
-    return {
-        kind: diagram.encode() if kind == "dot" else dot.render(diagram, kind) for kind in kinds
-    }
+    diagram, picture = dot.drawn(network.graph, network.report, unfold)
+    count = len(picture.boxes)
+    if count > dot.LARGEST and set(kinds) != {"dot"}:
+        raise Undrawn(
+            "E0905",
+            f"the diagram of `{network.name}` has {count:,} boxes; at most {dot.LARGEST:,} are"
+            " laid out",
+            _FEWER,
+        )
+    try:
+        return {
+            kind: diagram.encode() if kind == "dot" else dot.render(diagram, kind) for kind in kinds
+        }
+    except dot.LayoutError as error:
+        raise Undrawn(
+            "E0905",
+            f"the diagram of `{network.name}` ({count:,} boxes, {len(picture.edges):,} arrows)"
+            f" cannot be laid out: {error}",
+            _FEWER,
+        ) from error
 
 
 def _volumes(network: Compiled, kinds: Sequence[str], unfold: bool) -> dict[str, bytes]:
     from ..emit import volumes
 
-    drawing = volumes.drawn(network.graph, network.report, unfold)
+    try:
+        drawing = volumes.drawn(network.graph, network.report, unfold)
+    except volumes.TooLarge as error:
+        message = f"`{network.name}` cannot be drawn as volumes: {error}"
+        raise Undrawn("E0905", message, _FEWER) from error
     try:
         return {kind: volumes.render(drawing, kind) for kind in kinds}
     except ModuleNotFoundError as error:

@@ -11,10 +11,10 @@ from typing import Any
 from ...graph import Graph
 from .build import draw
 from .picture import Picture
-from .render import render
+from .render import LARGEST, LayoutError, render
 from .write import write
 
-__all__ = ["Picture", "drawn", "render", "source"]
+__all__ = ["LARGEST", "LayoutError", "Picture", "drawn", "render", "source"]
 
 
 def source(graph: Graph, report: Any = None, unfold: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...ops import Shape
 from .picture import Box, Edge, Picture
 from .words import shape_text
 
@@ -49,8 +50,12 @@ def write(picture: Picture, caption: str) -> str:
     if levelled:
         lines += _levels(picture)
     seen: set[tuple[int, tuple[int, ...]]] = set()
+    entering: dict[int, list[Shape]] = {}
     for edge in picture.edges:
-        lines.append(_edge(picture, edge, levelled, seen))
+        if edge.kind != "size":
+            entering.setdefault(edge.head, []).append(edge.shape)
+    for edge in picture.edges:
+        lines.append(_edge(picture, edge, levelled, seen, entering.get(edge.tail, [])))
     lines.append("}")
     return "\n".join(lines) + "\n"
 
@@ -112,18 +117,21 @@ def _box(box: Box) -> str:
 
 
 def _edge(
-    picture: Picture, edge: Edge, levelled: bool, seen: set[tuple[int, tuple[int, ...]]]
+    picture: Picture,
+    edge: Edge,
+    levelled: bool,
+    seen: set[tuple[int, tuple[int, ...]]],
+    before: list[Shape],
 ) -> str:
-    """One edge; its shape is said once where it changes."""
+    """One edge; its shape is said once where it changes. `before` is what enters its tail."""
     attributes = []
     tail, head = picture.boxes[edge.tail], picture.boxes[edge.head]
     key = (edge.tail, tuple(edge.shape))
     said = tail.family == "input" or head.family == "output" or key in seen
-    if not said and edge.kind != "skip":
-        before = [e.shape for e in picture.edges if e.head == edge.tail and e.kind != "size"]
-        if not before or any(tuple(s) != tuple(edge.shape) for s in before):
-            attributes.append(f"label={quoted(' ' + shape_text(edge.shape))}")
-            seen.add(key)
+    changes = not before or any(tuple(s) != tuple(edge.shape) for s in before)
+    if not said and edge.kind != "skip" and changes:
+        attributes.append(f"label={quoted(' ' + shape_text(edge.shape))}")
+        seen.add(key)
     if edge.kind == "skip":
         attributes.append(f'color="{SKIP}", penwidth=1.4')
         if not levelled:

@@ -29,7 +29,10 @@ def _view(text: str, picture: Picture, figures: Figures) -> Html:
     """The SVG of a diagram, for a page: no ids, no titles, boxes as links."""
     if len(picture.boxes) > MOST_BOXES:
         return tag("p", f"{len(picture.boxes):,} boxes are too many for a page.", class_="hint")
-    root = ElementTree.fromstring(dot.render(text, "svg"))
+    try:
+        root = ElementTree.fromstring(dot.render(text, "svg"))
+    except dot.LayoutError as error:
+        return tag("p", f"{error}.", class_="hint")
     for element in root.iter():
         element.attrib.pop("id", None)
     graph = root.find(f"{{{SVG}}}g")

@@ -20,7 +20,15 @@ from .titles import bracket, draw_titles
 from .ways import draw_above, draw_below
 
 FORMATS = ("svg", "pdf", "png")
-__all__ = ["FORMATS", "Drawing", "drawn", "render"]
+__all__ = ["FORMATS", "LARGEST", "Drawing", "TooLarge", "drawn", "render"]
+
+LARGEST = 1000
+"""Volumes that are drawn at most."""
+
+
+class TooLarge(ValueError):
+    """More volumes than a figure can show."""
+
 
 KEY = {
     "conv": "convolution",
@@ -36,9 +44,14 @@ def drawn(graph: Graph, report: Any = None, unfold: bool = False) -> Drawing:
     """The figure of a network: the same for the same graph, every time.
 
     `report` (an `archc.analysis.Report`) puts the totals beside the title. Blocks are open in a
-    small network, and with `unfold`.
+    small network, and with `unfold`. Raises TooLarge.
     """
     shown = figure(graph, unfold)
+    if len(shown.items) > LARGEST or len(shown.ways) > 4 * LARGEST:
+        raise TooLarge(
+            f"{len(shown.items):,} volumes and {len(shown.ways):,} ways between them; at most"
+            f" {LARGEST:,} and {4 * LARGEST:,} are drawn"
+        )
     scale = Scale(shown)
     layout = arrange(shown, scale)
     drawing = Drawing(graph.name)
