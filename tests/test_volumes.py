@@ -293,6 +293,15 @@ def test_png_without_pillow_is_a_mistake(
     assert "error[E0809]" in err and "PIL" in err and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("file", "name"), [("lenet5", "LeNet5"), ("alexnet", "AlexNet"), ("unet", "UNet")]
+)
+def test_the_figures_of_the_page_are_those_that_are_drawn(file: str, name: str) -> None:
+    """`archc build SPEC --network NAME --style volumes --emit svg -o docs/images/volumes`"""
+    shown = ROOT / "docs" / "images" / "volumes" / f"{file}.svg"
+    assert shown.read_bytes() == volumes.render(drawn(network(file, name)), "svg")
+
+
 def test_what_is_too_large_is_a_mistake(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
