@@ -36,6 +36,8 @@ class Options:
     sizes: dict[str, int] = field(default_factory=dict)
     max_nodes: int = 1_000_000
     max_bytes: int = 1_000_000
+    tensor_cores: bool = False
+    """It is to run on a device with tensor cores, at 16 bits: what wastes them is said (W113)."""
 
     @property
     def as_written(self) -> bool:
@@ -238,8 +240,12 @@ def look(state: Compilation) -> None:
     if whole:
         found += unused(unreferenced(program.unit))
     texts = [(u.source, [span for span, _ in u.file.comments], bodies_of(u)) for u in units]
+    left = silence(found, texts, program.unit.source if whole else None)
+    # Comments are judged by all findings, so that no comment is idle for want of a device.
+    if not state.options.tensor_cores:
+        left = [item for item in left if item.code != "W113"]
     # Lints are remarks: the bound on errors is not theirs.
-    state.diagnostics.items += silence(found, texts, program.unit.source if whole else None)
+    state.diagnostics.items += left
 
 
 def _losses(recipes: list[RecipeSpec], network: str) -> Iterator[Loss]:

@@ -276,6 +276,66 @@ def test_variants_recipes_and_defaults_refer() -> None:
     assert codes(text) == []
 
 
+# ---------------------------------------------------------------------------- tensor cores
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "said"),
+    [
+        ("x -> conv(36, 3, pad=1) -> conv(36, 3, pad=1)", "36 in, 36 out"),
+        ("x -> conv(40, 3, pad=1) -> conv(36, 3, pad=1)", "40 in, 36 out"),
+        ("x -> repeat 3 { conv(36, 3, pad=1) }", "36 in, 36 out"),  # once for all
+        ("x -> conv(40, 3, pad=1) -> conv(40, 3, pad=1)", None),
+        ("x -> conv(36, 3, pad=1)", None),  # what reads an image
+        ("x -> conv(36, 3, pad=1) -> conv(36, 3, pad=1, groups=36)", None),
+        ("x -> conv(36, 3, pad=1) -> pool(4) -> conv(36, 3, pad=1)", None),  # too small
+        ("x -> conv(256, 3, pad=1) -> conv(256, 3, pad=1) -> conv(36, 1)", None),  # a small share
+        ("x -> conv(127, 3, pad=1) -> conv(127, 3, pad=1)", None),  # nearly full
+    ],
+)
+def test_channels_that_fill_no_blocks(pipeline: str, said: str | None) -> None:
+    items = found(network(pipeline), tensor_cores=True)
+    assert [(d.code, d.labels[0].text) for d in items] == ([("W113", said)] if said else [])
+    assert codes(network(pipeline)) == [], "only where a device is asked for"
+
+
+def test_what_blocks_cost_is_counted() -> None:
+    (item,) = found(network("x -> conv(36, 3, pad=1) -> conv(36, 3, pad=1)"), tensor_cores=True)
+    first, second = 32 * 32 * 9 * 3 * 36, 32 * 32 * 9 * 36 * 36
+    waste = 32 * 32 * 9 * 40 * 40 - second
+    assert f"do {100 * waste / second:.0f}% more work" in item.message
+    assert f"in vain: {100 * waste / (first + second):.0f}%" in item.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        (["--device", "h100", "--precision", "bf16"], True),
+        (["--device", "h100"], False),  # fp32 runs elsewhere
+        ([], False),
+    ],
+)
+def test_tensor_cores_must_be_asked_for(
+    asked: list[str], given: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "net.arch"
+    file.write_text(network("x -> conv(36, 3, pad=1) -> conv(36, 3, pad=1)"))
+    assert main(["check", str(file), *asked]) == 0
+    assert ("W113" in capsys.readouterr().err) == given
+
+
+def test_allow_of_tensor_cores_is_not_idle_without_a_device() -> None:
+    text = network("x -> conv(36, 3, pad=1) -> conv(36, 3, pad=1)")
+    text = "# allow W113: as published\n\n" + text
+    assert codes(text) == codes(text, tensor_cores=True) == []
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.arch")), ids=lambda path: path.stem)
+def test_no_spec_wastes_tensor_cores(path: Path) -> None:
+    said = compile_spec(str(path), Options(tensor_cores=True)).diagnostics
+    assert [(d.labels[0].span.line, d.code) for d in said] == []
+
+
 # ---------------------------------------------------------------------------- silencing
 
 POOL = "network Net {\n  input x[3, 33, 33]\n  output x -> pool(2)\n}\n"

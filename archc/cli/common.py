@@ -21,7 +21,18 @@ def options(args: argparse.Namespace) -> Options:
         sizes=getattr(args, "at", {}),
         max_nodes=args.max_nodes,
         max_bytes=args.max_bytes,
+        tensor_cores=_tensor_cores(args),
     )
+
+
+def _tensor_cores(args: argparse.Namespace) -> bool:
+    """Is a device with tensor cores asked for, at 16 bits?"""
+    if not getattr(args, "device", None) or getattr(args, "precision", "") != "bf16":
+        return False
+    from ..analysis.devices import DEVICES
+
+    device = DEVICES.get(args.device)
+    return device is not None and device.cuda and device.bf16 is not None
 
 
 def compiled(args: argparse.Namespace, spec: str, stop_after: str | None = None) -> Compilation:

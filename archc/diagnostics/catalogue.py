@@ -112,5 +112,6 @@ CODES: dict[str, Code] = {
     "W110": Code("a declaration that is not used", "warning"),
     "W111": Code("a kernel over one place", "warning"),
     "W112": Code("a linear layer that holds most of the parameters", "note"),
+    "W113": Code("channels that fill no whole blocks of tensor cores", "note"),
     "W120": Code("a where stricter than it must be", "note"),
 }

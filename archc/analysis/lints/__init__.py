@@ -24,6 +24,7 @@ from .pairs import (
     heavy_linear,
 )
 from .scene import Loss, Scene, key_of
+from .tensor_cores import unaligned_channels
 from .windows import checkerboard, dropped_border, single_place
 
 __all__ = ["LINTS", "Loss", "Text", "lint", "silence", "unused"]
@@ -40,6 +41,7 @@ LINTS: tuple[Callable[[Scene], None], ...] = (
     dropout_before_batchnorm,
     single_place,
     heavy_linear,
+    unaligned_channels,
 )
 
 
