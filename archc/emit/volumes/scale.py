@@ -57,8 +57,10 @@ class Scale:
 
     def __init__(self, figure: Figure) -> None:
         sides = [n for item in figure.items for n in item.shape[1:]]
-        largest = LARGEST if len(figure.items) <= MANY else LARGEST * 0.75
-        self.unit = largest / sqrt(max([16, *sides]))
+        many = len(figure.items) > MANY
+        part = (0.6 if figure.branched else 0.75) if many else 1.0
+        self.unit = LARGEST * part / sqrt(max([16, *sides]))
+        self.deep = 0.75 if many and figure.branched else 1.0
         units = [item.shape[0] for item in figure.items if len(item.shape) == 1]
         self.bar = min(3.0, 1.3 * LARGEST / sqrt(max([1, *units])))
 
@@ -69,8 +71,8 @@ class Scale:
     def channels(self, count: int) -> float:
         """Points of so many channels."""
         if count <= SHEETS:
-            return 5.0 * (count - 1)
-        return min(110.0, 2.4 * sqrt(count))
+            return 5.0 * self.deep * (count - 1)
+        return self.deep * min(110.0, 2.4 * sqrt(count))
 
     def of(self, item: Item) -> Size:
         """An item's size. A 1-d map has no depth; of a 3-d one, rows and columns are drawn."""

@@ -137,12 +137,12 @@ def _arrow(drawing: Drawing, layout: Layout, route: str, way: Way) -> None:
         side = 1 if start[1] > head.y else -1
         end = (head.x, head.y + side * head.size.high / 2)
         _path(drawing, (start, (end[0], start[1]), end), color, width, dashed)
-        _tip(drawing, (end[0], end[1] + side * 6), end, color)
+        _tip(drawing, (end[0], end[1] + side * 6), end, color, way)
         return
     column = head.column if route == "late" else tail.column + 1
     if route == "straight" or column not in layout.corridors:
         drawing.marks.append(Line((start, end), color, width, dashed))
-        _tip(drawing, start, end, color)
+        _tip(drawing, start, end, color, way)
         return
     left, right = layout.corridors[column]
     left, right = max(left, start[0]), min(right, end[0])
@@ -151,7 +151,7 @@ def _arrow(drawing: Drawing, layout: Layout, route: str, way: Way) -> None:
     bend = ((left, start[1]), (middle, start[1]), (middle, end[1]), (right, end[1]))
     drawing.marks.append(Line(bend, color, width, dashed, True))
     drawing.marks.append(Line(((right, end[1]), end), color, width, dashed))
-    _tip(drawing, (end[0] - 6, end[1]), end, color)
+    _tip(drawing, (end[0] - 6, end[1]), end, color, way)
 
 
 def _over(drawing: Drawing, layout: Layout, number: int, way: Way) -> None:
@@ -167,7 +167,7 @@ def _over(drawing: Drawing, layout: Layout, number: int, way: Way) -> None:
     x1 = head.x - shift + (0.0 if head.item.kind == "sign" else head.size.dx / 2)
     end = (x1, _roof(head, x1))
     _path(drawing, ((x0, _roof(tail, x0)), (x0, high), (x1, high), end), color, width, dashed)
-    _tip(drawing, (x1, end[1] - 6), end, color)
+    _tip(drawing, (x1, end[1] - 6), end, color, way)
 
 
 def _roof(spot: Spot, x: float) -> float:
@@ -221,8 +221,10 @@ def _broken(drawing: Drawing, layout: Layout, tail: Spot, head: Spot) -> None:
     _tip(drawing, (x - 6, y), (x, y), GREY)
 
 
-def _tip(drawing: Drawing, before: Point, end: Point, color: str) -> None:
-    """The head of an arrow."""
+def _tip(drawing: Drawing, before: Point, end: Point, color: str, way: Way | None = None) -> None:
+    """The head of an arrow; a way that only tells a size has none."""
+    if way is not None and way.kind == "size":
+        return
     dx, dy = end[0] - before[0], end[1] - before[1]
     length = hypot(dx, dy) or 1.0
     ux, uy = dx / length, dy / length
