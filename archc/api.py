@@ -139,11 +139,15 @@ class Network:
         return table(self.report, unfold=unfold, color=False, width=120, claims=self.claims)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the diagram, and the table below it."""
+        """What a notebook shows: the diagram, if it can be laid out, and the table below it."""
         from html import escape
 
+        try:
+            shown = _inline_svg(self.diagram())
+        except SpecError as error:
+            shown = escape(error.diagnostics[0].message)
         return (
-            f'<div style="max-width:100%;overflow:auto">{_inline_svg(self.diagram())}</div>'
+            f'<div style="max-width:100%;overflow:auto">{shown}</div>'
             f"<pre>{escape(self.table())}</pre>"
         )
 

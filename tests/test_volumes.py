@@ -320,3 +320,11 @@ def test_api() -> None:
     with pytest.raises(SpecError) as caught:
         net.diagram("dot", style="volumes")
     assert [d.code for d in caught.value.diagnostics] == ["E0905"]
+
+
+def test_a_notebook_shows_the_table_where_there_is_no_diagram(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("archc.emit.dot.LARGEST", 5)
+    shown = load(ROOT / "specs" / "lenet5.arch")["LeNet5"]._repr_html_()
+    assert "has 9 boxes" in shown and "<pre>" in shown and "<svg" not in shown
