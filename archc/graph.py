@@ -24,6 +24,22 @@ Tree = TypeAliasType("Tree", "Union[int, list[Tree]]")
 """A value, or a (nested) list of values: what a block takes or gives."""
 
 
+MEASURES = (
+    "params",
+    "frozen",
+    "buffers",
+    "macs",
+    "flops",
+    "neurons",
+    "depth",
+    "shape",
+    "receptive_field",
+    "stride",
+    "memory",
+)
+"""Figures of a graph, by the names that claims call them."""
+
+
 class _Part:
     """Common to the parts below: equality and text by fields, written once, since `dataclass` would
     compile them anew for every class."""

@@ -5,9 +5,9 @@ Every analysis works once per body of the hierarchical graph and composes where 
 
 from __future__ import annotations
 
-from ..graph import Graph
+from ..graph import MEASURES, Graph
 from .receptive import AxisField, ReceptiveField
-from .report import MEASURES, Figure, Report
+from .report import Figure, Report
 from .rows import LayerRow, ScopeRow
 from .targets import UnknownTarget
 

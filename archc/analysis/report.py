@@ -7,7 +7,7 @@ from functools import cached_property
 from math import prod
 from typing import Union
 
-from ..graph import Body, Graph, Input, Output, Shape, leaves
+from ..graph import MEASURES, Body, Graph, Input, Output, Shape, leaves
 from . import targets
 from .facts import FactTable, plain
 from .measures import ALL, MAIN, SKIP, Counts, Measures
@@ -17,21 +17,6 @@ from .rows import LayerRow, ScopeRow, Walker
 
 Figure = Union[int, float, None, list["Figure"]]
 """What a measure gives: a number, a list (a shape, sizes per axis), None (the whole image)."""
-
-MEASURES = (
-    "params",
-    "frozen",
-    "buffers",
-    "macs",
-    "flops",
-    "neurons",
-    "depth",
-    "shape",
-    "receptive_field",
-    "stride",
-    "memory",
-)
-"""Names that mean a measure in a claim."""
 
 SUMS = ("params", "frozen", "buffers", "macs", "flops", "neurons")
 """Those that are sums over layers."""

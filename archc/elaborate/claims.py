@@ -7,26 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..diagnostics import closest
+from ..graph import MEASURES
 from ..source import Span
 from ..syntax import tree
 from .arithmetic import compare_pair
 from .expressions import Expressions
 from .frame import Frame
 from .values import POISON, Fail, Tensor, show
-
-MEASURES = (
-    "params",
-    "frozen",
-    "buffers",
-    "macs",
-    "flops",
-    "neurons",
-    "depth",
-    "shape",
-    "receptive_field",
-    "stride",
-    "memory",
-)
 
 Measure = Function[[str, "str | int | None"], Any]
 """(measure, label path or value of the network's body or None for all of it) -> figure."""
