@@ -10,10 +10,10 @@ DEMO   := out/demo
 ONE    := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test test-slow verify-all lint golden gallery fuzz random resume faults bench clean
+.PHONY: help setup peers demo test test-slow verify-all lint golden gallery fuzz random resume faults experiments bench clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 setup: $(READY) ## make .venv with everything
 
@@ -73,6 +73,9 @@ resume: $(READY) ## 20 training runs, killed at random moments, go on bit by bit
 
 gallery: $(READY) ## rewrite docs/systems.md and its diagrams
 	$(BIN)/python docs/gallery.py
+
+experiments: $(READY) ## the lectures' experiments, docs/experiments.md anew; hours, goes on where it stopped
+	$(ONE) $(BIN)/python bench/experiments.py
 
 faults: $(READY) ## put single mistakes into every spec, count what is found; docs/faults.md anew
 	$(ONE) $(BIN)/python -m bench.faults --write docs/faults.md

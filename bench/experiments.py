@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 
+from archc.train.metrics import title
+
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "out" / "experiments"
 PAGE, FIGURES = ROOT / "docs" / "experiments.md", ROOT / "docs" / "experiments.json"
@@ -136,8 +138,8 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
         if row["deviation"] is not None:
             spread = f"{100 * row['deviation']:.1f}" if share else f"{row['deviation']:.1g}"
             shown += f" ± {spread}"
-        metric = row["metric"].replace("_", " ")
-        lines.append(f"| {name} | {metric} {shown} | {len(row['values'])} | {row['seconds']:.0f} |")
+        seeds, seconds = len(row["values"]), row["seconds"]
+        lines.append(f"| {name} | {title(row['metric'])} {shown} | {seeds} | {seconds:.0f} |")
     return "\n".join(lines)
 
 

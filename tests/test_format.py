@@ -21,7 +21,13 @@ from tests.strategies import specs
 from tests.support.random_nets import RandomNet
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted([*ROOT.glob("specs/*.arch"), *ROOT.glob("archc/std/*.arch")])
+FILES = sorted(
+    [
+        *ROOT.glob("specs/*.arch"),
+        *ROOT.glob("specs/experiments/*.arch"),
+        *ROOT.glob("archc/std/*.arch"),
+    ]
+)
 TEXTS = {path.stem: path.read_text() for path in FILES}
 
 
