@@ -72,3 +72,11 @@ def test_small_ones_run_on_numbers(spec: str, name: str, sizes: dict[str, int]) 
             ys = tensors(module(*inputs_for(there, 2)))
         assert [tuple(y.shape[1:]) for y in ys] == output_shapes(there, training)
         assert all(torch.isfinite(y).all() for y in ys)
+
+
+@pytest.mark.parametrize(
+    ("spec", "most"), [("resnet", 60), ("googlenet", 60), ("hrnet", 90), ("unet", 30)]
+)
+def test_specs_stay_as_short_as_a_paper_s_table(spec: str, most: int) -> None:
+    """Comments and claims included."""
+    assert len((SPECS / f"{spec}.arch").read_text().splitlines()) <= most
