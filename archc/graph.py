@@ -31,6 +31,7 @@ MEASURES = (
     "macs",
     "flops",
     "neurons",
+    "operators",
     "depth",
     "shape",
     "receptive_field",

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.fx
+from torch import nn
 
 from archc.driver import Compilation, Options, compile_spec
 from archc.emit.pytorch import source
@@ -80,3 +82,26 @@ def test_small_ones_run_on_numbers(spec: str, name: str, sizes: dict[str, int]) 
 def test_specs_stay_as_short_as_a_paper_s_table(spec: str, most: int) -> None:
     """Comments and claims included."""
     assert len((SPECS / f"{spec}.arch").read_text().splitlines()) <= most
+
+
+TRACED = [
+    ("resnet", "ResNet18"), ("vgg", "VGG16BN"), ("googlenet", "GoogLeNet"), ("lenet5", "LeNet5"),
+    ("densenet", "DenseNet121"), ("inception_v3", "InceptionV3"), ("unet", "UNet"),
+    ("xception", "Xception"), ("regnet", "RegNetX400MF"), ("mobilenet", "MobileNetV2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "name"), TRACED, ids=[name for _, name in TRACED])
+def test_operators_are_the_nodes_of_a_traced_module(spec: str, name: str) -> None:
+    network = compiled(SPECS / f"{spec}.arch")[name]
+    assert network.report is not None
+    with torch.device("meta"):
+        module = module_of(source(network.graph, network.report, network.doc), name).eval()
+    traced = torch.fx.symbolic_trace(module)
+    done = [
+        node
+        for node in traced.graph.nodes
+        if node.op in ("call_function", "call_method")
+        or (node.op == "call_module" and type(traced.get_submodule(node.target)) is not nn.Identity)
+    ]
+    assert network.report.measure("operators") == len(done)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..elaborate import Claim
     from .report import Report
 
-SUMS = ("params", "frozen", "buffers", "macs", "flops", "neurons")
+SUMS = ("params", "frozen", "buffers", "macs", "flops", "neurons", "operators")
 """Measures that are sums over layers."""
 
 _PLAIN = re.compile(r"[\w./+-]+\Z")

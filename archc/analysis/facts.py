@@ -18,10 +18,14 @@ class Facts:
 
     `params`, `frozen`, `buffers`: scalars. `macs`: per sample. `units`: output units (of the first
     result). `reads`: for each input, how its axes are read, or None where its values are not.
+    `counted`: it does something, so it counts as an operator.
     `local`: every unit of the result reads its own place of the first input.
     """
 
-    __slots__ = ("buffers", "frozen", "local", "macs", "op", "params", "reads", "units", "weighty")
+    __slots__ = (
+        "buffers", "counted", "frozen", "local", "macs", "op", "params", "reads", "units",
+        "weighty",
+    )  # fmt: skip
 
     def __init__(self, op: Op, inputs: tuple[Shape, ...], output: Shape) -> None:
         weights = op.count_weights(inputs[0])
@@ -32,6 +36,7 @@ class Facts:
         self.macs = op.macs(*inputs)
         self.units = prod(output)
         self.weighty = op.weighty
+        self.counted = op.op != "identity"
         self.reads = tuple(
             None if axes is None else _axes(axes, output) for axes in op.reads(*inputs)
         )

@@ -26,13 +26,14 @@ SKIP = -3
 
 class Counts(NamedTuple):
     """Scalars trained, scalars frozen, scalars in persistent buffers, MACs per sample, output units
-    of weight layers."""
+    of weight layers, operators applied (identities left out)."""
 
     params: int = 0
     frozen: int = 0
     buffers: int = 0
     macs: int = 0
     neurons: int = 0
+    operators: int = 0
 
     def minus(self, other: Counts) -> Counts:
         return Counts(*[a - b for a, b in zip(self, other, strict=True)])
@@ -82,7 +83,7 @@ class Measures:
         nodes, facts = self.graph.bodies[index].nodes, self.facts[index]
         shared = self.shared(index)
         seen = {node.module or node.name for node in nodes[:first]} if shared else set[str]()
-        params = frozen = buffers = macs = neurons = 0
+        params = frozen = buffers = macs = neurons = operators = 0
         for n in range(first, len(nodes) if last is None else last):
             node, fact, part = nodes[n], facts[n], parts[n]
             if part == SKIP:
@@ -95,6 +96,7 @@ class Measures:
                     seen.add(module)
             if fact is not None:
                 macs += fact.macs
+                operators += fact.counted
                 if fact.weighty:
                     neurons += fact.units
                 if owns:
@@ -105,11 +107,12 @@ class Measures:
                 inner = self.counts(node.body, part)
                 macs += inner.macs
                 neurons += inner.neurons
+                operators += inner.operators
                 if owns:
                     params += inner.params
                     frozen += inner.frozen
                     buffers += inner.buffers
-        return Counts(params, frozen, buffers, macs, neurons)
+        return Counts(params, frozen, buffers, macs, neurons, operators)
 
     # ------------------------------------------------------------------ parts
 

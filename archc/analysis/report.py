@@ -18,7 +18,7 @@ from .rows import LayerRow, ScopeRow, Walker
 Figure = Union[int, float, None, list["Figure"]]
 """What a measure gives: a number, a list (a shape, sizes per axis), None (the whole image)."""
 
-SUMS = ("params", "frozen", "buffers", "macs", "flops", "neurons")
+SUMS = ("params", "frozen", "buffers", "macs", "flops", "neurons", "operators")
 """Those that are sums over layers."""
 
 
@@ -71,6 +71,11 @@ class Report:
     def flops(self) -> int:
         """2 x MACs."""
         return 2 * self.counts.macs
+
+    @property
+    def operators(self) -> int:
+        """Operators that an inference applies, identities left out; a shared one at each use."""
+        return self.counts.operators
 
     @property
     def neurons(self) -> int:

@@ -117,7 +117,7 @@ def _break_down(
 ) -> None:
     nodes, facts = walker.graph.bodies[index].nodes, walker.facts[index]
     shared, seen = walker.measures.shared(index), set[str]()
-    works = measure in ("macs", "neurons")
+    works = measure in ("macs", "neurons", "operators")
     for n, node in enumerate(nodes):
         if parts[n] == SKIP:
             continue
@@ -128,7 +128,12 @@ def _break_down(
             inner = walker.measures.parts(node.body, parts[n])
             _break_down(walker, node.body, join(path, node.name), inner, measure, found)
         else:
-            figure = fact.units * fact.weighty if measure == "neurons" else getattr(fact, measure)
+            if measure == "operators":
+                figure = int(fact.counted)
+            else:
+                figure = (
+                    fact.units * fact.weighty if measure == "neurons" else getattr(fact, measure)
+                )
             if figure:
                 found.append((join(path, node.name), figure))
 

@@ -21,6 +21,7 @@ MEASURES = frozenset(
         "macs",
         "flops",
         "neurons",
+        "operators",
         "depth",
         "shape",
         "receptive_field",
