@@ -571,7 +571,12 @@ def test_claims(
 @pytest.mark.parametrize(
     ("name", "exact", "printed", "reason"),
     [
-        ("hrnet", "[params, macs] == [21_299_004, 4_283_537_072]", "macs ~= 3.99G", "in units of 2^30, not 10^9"),
+        (
+            "hrnet",
+            "[params, macs] == [21_299_004, 4_283_537_072]",
+            "macs ~= 3.99G",
+            "in units of 2^30, not 10^9",
+        ),
         (
             "simplebaseline",
             "macs == 5_426_380_800",
