@@ -106,7 +106,7 @@ def test_both_views_the_sources_and_the_plots(resnet: tuple[str, Compiled]) -> N
 
 def test_shapes_stand_beside_their_lines(resnet: tuple[str, Compiled]) -> None:
     spec = (ROOT / "specs/resnet.arch").read_text().splitlines()
-    number = next(i for i, line in enumerate(spec, 1) if "conv1: conv(64, 7" in line)
+    number = next(i for i, line in enumerate(spec, 1) if "conv1: conv(width, 7" in line)
     line = re.search(f'<div id="f0-{number}".*?</div>', resnet[0], re.DOTALL)
     assert line is not None
     assert "64×112×112 → 64×56×56" in line.group()
