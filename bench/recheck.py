@@ -23,7 +23,7 @@ from archc.source import Source
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "specs" / "resnet.arch"
 BARE = [sys.executable, "-c", "pass"]
-PLACE = "conv1: conv(64, 7, stride=2)"
+PLACE = "conv1: conv(width, 7, stride=2)"
 
 
 def checked(text: str, options: Options) -> float:
