@@ -71,7 +71,8 @@ random: $(READY) ## many more random networks against PyTorch
 resume: $(READY) ## 20 training runs, killed at random moments, go on bit by bit
 	$(ONE) ARCHC_RESUME=20 $(BIN)/python -m pytest -q -s tests/test_train_resume.py -k processes
 
-gallery: $(READY) ## rewrite docs/systems.md and its diagrams
+gallery: $(READY) ## rewrite docs/systems.md and its diagrams, and docs/commands.md
+	$(BIN)/python docs/commands.py
 	$(BIN)/python docs/gallery.py
 
 experiments: $(READY) ## the lectures' experiments, docs/experiments.md anew; hours, goes on where it stopped

@@ -48,6 +48,35 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def slug(heading: str) -> str:
+    """As GitHub makes anchors of headings."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_into_pages_find_their_heading(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+        there = page.parent / target if target else page
+        headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.M)
+        assert anchor in {slug(heading) for heading in headings}, f"{target}#{anchor}"
+
+
+def test_commands_are_as_documented() -> None:
+    """docs/commands.md has every command and option: `make gallery` rewrites it."""
+    program = [sys.executable, str(ROOT / "docs" / "commands.py"), "--text"]
+    made = subprocess.run(program, capture_output=True, check=True, text=True).stdout
+    assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == made
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "predict", "export", "verify", "diff"])
+def test_commands_have_a_page_that_explains_them(command: str) -> None:
+    """Beyond the list of arguments: pages say when to use them, with an example."""
+    pages = [p for p in PAGES if p.name not in ("README.md", "commands.md")]
+    uses = sum(p.read_text(encoding="utf-8").count(f"archc {command} ") for p in pages)
+    assert uses >= 2
+
+
 def test_the_standard_library_is_listed() -> None:
     page = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
     listed = dict(re.findall(r"^\| `std\.(\w+)` \| (.*) \|$", page, re.M))

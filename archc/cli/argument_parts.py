@@ -79,7 +79,12 @@ def transforms(p: argparse.ArgumentParser) -> None:
 
 
 def color(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    p.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="default: auto, which is on a terminal",
+    )
 
 
 def pair(text: str) -> tuple[str, str]:

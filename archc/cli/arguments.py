@@ -214,7 +214,7 @@ def _build(commands: Any) -> None:
 
 def _run(commands: Any) -> None:
     p = command(commands, "run", "put an image through a network (needs archc[torch])")
-    p.add_argument("spec", metavar="SPEC")
+    p.add_argument("spec", metavar="SPEC", help="a .arch file; `-` is standard input")
     p.add_argument("image", metavar="IMAGE", help="a PNG, JPEG, ... file")
     selection(p)
     p.add_argument("-o", "--out", metavar="FILE", help="default: <image>-<network>.png")
@@ -266,7 +266,7 @@ def _small(commands: Any) -> None:
     color(p)
 
     p = command(commands, "dump", "what a stage of the compiler leaves")
-    p.add_argument("spec", metavar="SPEC")
+    p.add_argument("spec", metavar="SPEC", help="a .arch file; `-` is standard input")
     p.add_argument("--after", choices=STAGES, default="graph", help="default: graph")
     selection(p)
     color(p)
