@@ -87,9 +87,7 @@ class _CrossEntropy:
 
     def __call__(self, prediction: Tensor, target: Target) -> Tensor:
         p = prediction.float()
-        if self.weights is not None:
-            self.weights = self.weights.to(p.device)
-        weights, smoothing = self.weights, self.smoothing
+        weights, smoothing = self._weights(p.device), self.smoothing
         if isinstance(target, Mixed):
             return F.cross_entropy(p, dense(p, target), weights, label_smoothing=smoothing)
         if p.ndim > 2 and torch.are_deterministic_algorithms_enabled():
@@ -110,9 +108,16 @@ class _CrossEntropy:
         if isinstance(target, Mixed) or (self.weights is None and not self.ignoring):
             return None
         counted = (target != IGNORED).float()
-        if self.weights is not None:
-            counted = counted * self.weights.to(target.device)[target.clamp_min(0)]
+        weights = self._weights(target.device)
+        if weights is not None:
+            counted = counted * weights[target.clamp_min(0)]
         return counted.sum()
+
+    def _weights(self, device: torch.device) -> Tensor | None:
+        """Of the classes, on the device: copied there once, since a copy waits for it."""
+        if self.weights is not None and self.weights.device != device:
+            self.weights = self.weights.to(device)
+        return self.weights
 
 
 class _Dice:

@@ -17,7 +17,6 @@ from torch import Tensor
 from ..diagnostics import closest
 from .choices import ByTask, CrossEntropy, Heatmaps, Loss
 from .errors import TrainError
-from .fitting import check_labels
 from .losses import DEFAULTS, Criterion, Mixed, Target, criterion
 from .metrics import (
     Classification,
@@ -31,6 +30,7 @@ from .metrics import (
 )
 from .recipe import Recipe
 from .sources import Split
+from .targets import check_labels
 
 __all__ = ["Head", "Measured", "Objective", "Tally", "make_heads", "tensors", "values_of"]
 
@@ -257,7 +257,8 @@ class Objective:
         known = next((count for count in found if count is not None), None)
         if known is None:
             return None
-        samples = known.new_tensor(len(target.first if isinstance(target, Mixed) else target))
+        size = len(target.first if isinstance(target, Mixed) else target)
+        samples = known.new_full((), size)  # filled on the device: copied there, it would wait
         return torch.stack([samples if count is None else count for count in found])
 
     def loss(
