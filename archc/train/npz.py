@@ -36,8 +36,14 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename: info.file_size for info in archive.infolist()}
-    except (zipfile.BadZipFile, OSError) as error:
-        raise TrainError("E0805", f"cannot read `{path}`: {error}") from None
+    except OSError as error:
+        raise _unreadable(str(path), error.strerror or str(error)) from None
+    except UNREADABLE:
+        raise TrainError(
+            "E0805",
+            f"cannot read `{path}`: it is no .npz file, or its end is missing",
+            help="`numpy.savez(file, x_train=..., y_train=..., x_test=..., y_test=...)` writes one",
+        ) from None
     missing = [name for name in names if f"{name}.npy" not in members]
     if missing:
         held = [name.removesuffix(".npy") for name in list(members)[:8]]
@@ -63,17 +69,27 @@ def _array(path: Path, name: str) -> Tensor:
         with np.load(path, allow_pickle=False) as archive:
             array = archive[name]
     except UNREADABLE as error:
-        raise TrainError("E0805", f"cannot read {name} of `{path}`: {error}") from None
+        raise _unreadable(f"{name} of `{path}`", str(error).strip() or "it is damaged") from None
+    if not isinstance(array, np.ndarray):  # a member that does not begin as an array is given raw
+        raise _unreadable(f"{name} of `{path}`", "it does not start like an array of NumPy")
     if array.ndim == 0 or array.dtype.kind not in "uifb":
         kind = f"{array.dtype} of shape {array.shape}"
         raise TrainError("E0805", f"{name} of `{path}` is {kind}, not an array of numbers")
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise TrainError("E0805", f"{name} of `{path}` holds {array.max()}, which is out of range")
     if array.dtype.kind == "f":
-        array = array.astype(np.float32)
+        with np.errstate(over="ignore"):  # infinities are seen, and refused, with their record
+            array = array.astype(np.float32)
     elif array.dtype.kind == "b":
         array = array.astype(np.uint8)
     elif array.dtype != np.uint8:
         array = array.astype(np.int64)  # torch lacks most operations on other whole numbers
     return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _unreadable(what: str, why: str) -> TrainError:
+    what = what if "`" in what else f"`{what}`"
+    return TrainError("E0805", f"cannot read {what}: {why}")
 
 
 def physical_memory() -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,6 +33,10 @@ class Split:
     keypoints: bool = False
     mirrored: tuple[int, ...] = ()
     """Which keypoint each becomes in a mirror, where left and right have names."""
+    files: Sequence[Path] = ()
+    """That the targets came from, by record; none where all lie in one file."""
+    rows: Tensor | None = None
+    """Which record each sample is of what it came from; None: they are all of them, in order."""
 
     @property
     def kind(self) -> str:
@@ -46,7 +51,14 @@ class Split:
         return len(self.x)
 
     def take(self, rows: Tensor) -> Split:
-        return replace(self, x=self.x[rows], y=self.y[rows])
+        """Some samples, in the order of `rows`; they remember which records they were."""
+        kept = rows if self.rows is None else self.rows[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], rows=kept)
+
+    def place(self, sample: int) -> str:
+        """Where a sample's target came from: "`masks/7.png`" or "record 7 of `labels`"."""
+        record = sample if self.rows is None else int(self.rows[sample])
+        return f"`{self.files[record]}`" if self.files else f"record {record} of `{self.y_from}`"
 
 
 @dataclass

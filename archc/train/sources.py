@@ -166,24 +166,34 @@ def _load_npz(source: Choice, spec_dir: Path, trusted: bool) -> Data:
     splits = []
     for part in ("train", "test"):
         x = _samples(path, f"x_{part}", arrays[f"x_{part}"])
-        y = _targets(path, f"y_{part}", arrays[f"y_{part}"])
+        y = arrays[f"y_{part}"]
         if len(x) != len(y):
             raise TrainError(
                 "E0805", f"`{path}`: {len(x):,} records in x_{part}, but {len(y):,} in y_{part}"
             )
         if len(x) == 0:
             raise TrainError("E0805", f"`{path}`: x_{part} is empty")
-        if source.keypoints:
-            y = _points(path, f"y_{part}", y)
+        y = (_points if source.keypoints else _targets)(path, f"y_{part}", y)
         at = (f"{path}: x_{part}", f"{path}: y_{part}")
         splits.append(Split(x, y, *at, keypoints=source.keypoints))
+    bytes_of = [split.x.dtype == torch.uint8 for split in splits]
+    if bytes_of[0] != bytes_of[1]:
+        first, second = ("bytes (uint8)" if each else "other numbers" for each in bytes_of)
+        raise TrainError(
+            "E0805",
+            f"`{path}`: x_train holds {first}, but x_test {second}",
+            notes=("bytes stand for 0 to 1, so the two would have different ranges",),
+            help="store both as one type",
+        )
     return Data(splits[0], splits[1], path)
 
 
 def _samples(path: Path, name: str, x: Tensor) -> Tensor:
-    """[N, H, W] is grey images; bytes stay bytes, everything else becomes float32."""
+    """[N, H, W] is grey images, [N] one number each; bytes stay bytes, all else becomes float32."""
     _check_numbers(path, name, x)
-    if x.ndim == 3:
+    if len(x) and not x.numel():
+        raise TrainError("E0805", f"`{path}`: {name} is {list(x.shape)}: records of no numbers")
+    if x.ndim in (1, 3):
         x = x[:, None]
     return x if x.dtype == torch.uint8 else x.float()
 
@@ -195,8 +205,19 @@ def _points(path: Path, name: str, y: Tensor) -> Tensor:
         raise TrainError(
             "E0805", f"`{path}`: {name} is [{shape}]; keypoints are [samples, keypoints, 2 or 3]"
         )
+    _check_numbers(path, name, y)
     y = y.float()
-    return y if y.shape[2] == 3 else torch.cat([y, torch.ones_like(y[..., :1])], 2)
+    if y.shape[2] == 2:
+        return torch.cat([y, torch.ones_like(y[..., :1])], 2)
+    odd = ((y[..., 2] < 0) | (y[..., 2] > 2)).any(1).nonzero().flatten()
+    if len(odd):
+        record = int(odd[0])
+        raise TrainError(
+            "E0805",
+            f"`{path}`: record {record} of {name} has a keypoint that is neither seen nor hidden",
+            notes=("the third number says whether it is: 0 hidden, 1 (or 2, as COCO has it) seen",),
+        )
+    return y
 
 
 def _check_numbers(path: Path, name: str, values: Tensor) -> None:
@@ -209,11 +230,24 @@ def _check_numbers(path: Path, name: str, values: Tensor) -> None:
 
 
 def _targets(path: Path, name: str, y: Tensor) -> Tensor:
-    """Whole numbers are classes ([N, 1] as some sets ship them is [N]); fractions are values."""
+    """Whole numbers are classes, fractions values. One per sample: [N] classes, [N, 1] values.
+
+    Both come as either in data sets.
+    """
     if y.is_floating_point():
         _check_numbers(path, name, y)
-        return y.float()
+        return y.float() if y.ndim > 1 else y.float()[:, None]
     y = y.long()
+    below = (y < 0).reshape(len(y), -1).any(1).nonzero().flatten()
+    if len(below):
+        record = int(below[0])
+        raise TrainError(
+            "E0805",
+            f"label {int(y[record].min())} in record {record} of `{path}: {name}` is out of range",
+            notes=("whole numbers are classes, which count from 0",),
+            help="give what belongs to no class a number of its own, and name it: `ignore = 255`; "
+            "store what are values, not classes, as fractions (float)",
+        )
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 

@@ -66,10 +66,10 @@ def load_npz(split: str) -> tuple[Tensor, Tensor]:
         x, y = torch.from_numpy(arrays[f"x_{split}"]), torch.from_numpy(arrays[f"y_{split}"])
     x = x if x.dtype == torch.uint8 else x.float()
     if y.is_floating_point():
-        y = y.float()
+        y = y.float() if y.ndim > 1 else y.float()[:, None]
     else:
         y = y.long().squeeze(1) if y.ndim == 2 and y.shape[1] == 1 else y.long()
-    return (x[:, None] if x.ndim == 3 else x), y
+    return (x[:, None] if x.ndim in (1, 3) else x), y
 
 
 # --------------------------------------------------------------------------- augmentation
