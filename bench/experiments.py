@@ -82,10 +82,10 @@ EXPERIMENTS = [
     *_transfer("many_similar", "10,000 images, alike", *EVERYTHING),
     *_transfer("many_different", "10,000 images, unlike", *EVERYTHING),
     Experiment("fashion", "LeNet-5", "specs/lenet5.arch", "fashion"),
-    Experiment("fashion", "small ResNet", FOLDER + "fashion.arch", "fashion", seeds=1),
-    Experiment("keypoints", "hourglass", FOLDER + "keypoints.arch", "joints", seeds=1),
-    Experiment("scenes", "U-Net", FOLDER + "scenes.arch", "unet", seeds=1),
-    Experiment("scenes", "HRNet", FOLDER + "scenes.arch", "hrnet", seeds=1),
+    Experiment("fashion", "small ResNet", FOLDER + "fashion.arch", "fashion"),
+    Experiment("keypoints", "hourglass", FOLDER + "keypoints.arch", "joints"),
+    Experiment("scenes", "U-Net", FOLDER + "scenes.arch", "unet"),
+    Experiment("scenes", "HRNet", FOLDER + "scenes.arch", "hrnet"),
 ]
 
 

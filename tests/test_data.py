@@ -11,16 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from archc import data as packaged
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import TrainError, sources
 from archc.train.choices import Idx, Npz
-from archc.train.fitting import check_labels, prepare
+from archc.train.fitting import prepare
 from archc.train.idx import read_idx
+from archc.train.metrics import IGNORED
 from archc.train.recipe import Recipe
+from archc.train.sizing import resized, way
 from archc.train.sources import Data, Split, load
+from archc.train.targets import check_labels
 
 torch.set_num_threads(1)
 
@@ -265,6 +269,60 @@ def test_small_images_are_padded_with_zeros_evenly() -> None:
     assert made.notes == ["28×28 images reach the 32×32 input by zero padding"]
 
 
+def test_images_are_resized_or_cut_where_the_recipe_says_so() -> None:
+    x = torch.randint(0, 256, (300, 1, 28, 28), dtype=torch.uint8)
+    x[0] = torch.arange(28, dtype=torch.uint8) * 9
+    data = data_of(x, torch.zeros(300).long())
+    made = prepare(data, recipe(validation=0.0, fit="resize"), (1, 56, 14))
+    wanted = F.interpolate(x.float(), (56, 14), mode="bilinear", antialias=True).round()
+    assert made.train.x.dtype == torch.uint8
+    assert torch.equal(made.train.x.float(), wanted)
+    assert made.notes == ["28×28 images are resized to the 56×14 input"]
+    made = prepare(data, recipe(validation=0.0, fit="crop"), (1, 25, 28))
+    assert torch.equal(made.train.x, x[:, :, 1:26])
+    made = prepare(data, recipe(validation=0.0, fit="pad"), (1, 64, 28))
+    assert torch.equal(made.train.x[:, :, 18:46], x)
+    assert int(made.train.x[:, :, :18].max()) == int(made.train.x[:, :, 46:].max()) == 0
+    for fit, shape in (("crop", (1, 29, 20)), ("pad", (1, 29, 20)), ("auto", (1, 20, 20))):
+        with pytest.raises(TrainError) as caught:
+            prepare(data, recipe(fit=fit), shape)
+        assert caught.value.code == "E0806"
+
+
+def test_masks_and_keypoints_go_where_their_images_go() -> None:
+    """A square of one class, whose corners are keypoints, in an image of 4 x 8."""
+    x = torch.zeros(1, 1, 4, 8)
+    x[..., 1:3, 2:6] = 1
+    masks = Split(x, x[:, 0].to(torch.int16), "the images", "the masks")
+    corners = torch.tensor([[[2.0, 1, 1], [5, 2, 1], [0, 0, 1]]])
+    points = Split(x, corners, "the images", "the places", keypoints=True)
+    larger = way((4, 8), (8, 16), "resize")
+    assert larger is not None
+    there = resized(masks, larger)
+    assert torch.equal(there.y[0, 2:6, 4:12], torch.ones(4, 8).short())
+    assert int(there.y.sum()) == 32
+    # the middle of a pixel becomes the middle of the four that it became
+    assert resized(points, larger).y[0].tolist() == [[4.5, 2.5, 1], [10.5, 4.5, 1], [0.5, 0.5, 1]]
+    middle = way((4, 8), (2, 4), "crop")
+    assert middle is not None
+    assert torch.equal(resized(masks, middle).x, torch.ones(1, 1, 2, 4))
+    assert torch.equal(resized(masks, middle).y, torch.ones(1, 2, 4).short())
+    assert resized(points, middle).y[0].tolist() == [[0, 0, 1], [3, 1, 1], [-2, -1, 0]]
+    border = way((4, 8), (6, 10), "pad")
+    assert border is not None
+    assert resized(points, border).y[0].tolist() == [[3, 2, 1], [6, 3, 1], [1, 1, 1]]
+    assert int((resized(masks, border).y == IGNORED).sum()) == 60 - 32
+
+
+def test_grey_images_reach_three_channels() -> None:
+    x = torch.randint(0, 256, (10, 1, 4, 4), dtype=torch.uint8)
+    given = Called("given", (), {"mean": [0.5, 0.4, 0.3], "std": [0.25] * 3})
+    made = prepare(data_of(x, torch.zeros(10).long()), recipe(normalize=given), (3, 4, 4))
+    assert torch.equal(made.test.x, x.repeat(1, 3, 1, 1))
+    assert made.mean.flatten().tolist() == pytest.approx([0.5, 0.4, 0.3])
+    assert made.notes == ["grey images as three equal channels"]
+
+
 def test_channels_last_arrays_and_flat_inputs() -> None:
     x = torch.arange(10 * 4 * 4 * 3, dtype=torch.float32).reshape(10, 4, 4, 3)
     y = torch.zeros(10).long()
@@ -276,7 +334,7 @@ def test_channels_last_arrays_and_flat_inputs() -> None:
     assert made.mean.shape == made.std.shape == (48,)
 
 
-@pytest.mark.parametrize("shape", [(3, 28, 28), (1, 27, 28), (1, 64, 64), (1, 28), (100,)])
+@pytest.mark.parametrize("shape", [(2, 28, 28), (1, 27, 28), (1, 64, 64), (1, 28), (100,)])
 def test_data_that_cannot_be_fitted(shape: tuple[int, ...]) -> None:
     x = torch.zeros((10, 1, 28, 28), dtype=torch.uint8)
     with pytest.raises(TrainError) as caught:

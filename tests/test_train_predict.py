@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -138,7 +140,7 @@ def test_predict_does_to_images_what_training_did(
     assert cli.main(["predict", str(run), pixels("a.png", image), "--top", "2"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"a.png: {wanted}",
-        "  10×10 reach the 12×12 input by zero padding",
+        "  10×10 images reach the 12×12 input by zero padding",
     ]
 
 
@@ -149,6 +151,32 @@ def test_predict_scales_what_is_larger(run: Path, capsys: pytest.CaptureFixture[
     said = capsys.readouterr().out
     assert "scaled from 40×30 to the 12×12 input" in said
     assert "made grey" in said
+
+
+def test_predict_cuts_and_resizes_as_training_did(tmp_path: Path) -> None:
+    ramp = torch.linspace(0, 1, 24).expand(1, 12, 24).contiguous()
+    zero, one = torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
+
+    class Keeps(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.seen = x[0]
+            return torch.zeros(1, 3)
+
+    def seen(**given: Any) -> torch.Tensor:
+        module = Keeps()
+        net = Trained(module, SETUP, (1, 6, 6), zero, one, "classes", ByTask(), [], **given)
+        file = tmp_path / "ramp.png"
+        Image.fromarray((ramp[0] * 255).round().byte().numpy()).save(file)
+        predict(net, [file], tmp_path, 1)
+        return module.seen
+
+    stored = (ramp * 255).round() / 255
+    assert torch.equal(seen(fit="crop"), stored[:, 3:9, 9:15])
+    half = F.interpolate(stored[None], (6, 12), mode="bilinear", antialias=True)[0]
+    assert torch.allclose(seen(side=6), half[:, :, 3:9])
+    whole = F.interpolate(stored[None], (6, 6), mode="bilinear", antialias=True)[0]
+    assert torch.equal(seen(fit="resize"), whole)
+    assert torch.equal(seen(), whole)
 
 
 def test_predict_refuses_every_bad_image_at_once(

@@ -70,6 +70,7 @@ __all__ = [
     "Every",
     "Filtered",
     "Finite",
+    "Fit",
     "Flip",
     "Fraction",
     "FromData",
@@ -311,6 +312,7 @@ Loss = ByTask | CrossEntropy | Dice | Bce | Mse | Huber | Heatmaps
 Augmentation = Shift | Flip | Scale | Rotate | Crop | Colour | Cutout | Mixup | Cutmix
 Normalization = FromData | Unnormalized | Given
 Checkpoint = Every | EpochEnd
+Fit = Literal["auto", "pad", "resize", "crop"]
 Precision = Literal["auto", "fp32", "bf16"]
 Switch = Literal["auto"] | bool
 """`auto` leaves it to the device."""

@@ -7,20 +7,15 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .choices import FromData, Given
+from .choices import Fit, FromData, Given
 from .errors import TrainError
-from .metrics import IGNORED
 from .recipe import Recipe
 from .selecting import check_augment, permuted, selected
+from .sizing import PAD_LIMIT, resized, way
 from .sources import Data, Split
-
-PAD_LIMIT = 1.5
-"""Images are padded up to this many times their size; beyond, they would be mostly border."""
-STRAY = 0.01
-"""Labels out of range in fewer than this share of the records: bad records, not a bad network."""
+from .targets import check_some, within
 
 
 @dataclass
@@ -62,7 +57,10 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
     """
     notes = list(data.notes)
     data = selected(data, recipe, notes, keyed(recipe.seed, "samples"))
-    train, test = (_laid_out(split, shape, notes) for split in (data.train, data.test))
+    splits = [_laid_out(split, shape, notes) for split in (data.train, data.test)]
+    train, test = (within(split, notes) for split in splits)
+    for split in (train, test):
+        check_some(split)
     held_out: Split | None = None
     if recipe.validation > 0:
         count = round(recipe.validation * len(train))
@@ -76,7 +74,7 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
         order = torch.randperm(len(train), generator=keyed(recipe.seed, "validation"))
         held_out, train = train.take(order[:count]), train.take(order[count:])
     scale, mean, std = _statistics(train, recipe)
-    splits = [_fitted(s, shape, notes) for s in (train, held_out, test) if s is not None]
+    splits = [_fitted(s, shape, recipe, notes) for s in (train, held_out, test) if s is not None]
     check_augment(recipe, splits[0])
     if recipe.permute:
         order = torch.randperm(prod(shape[1:] or shape), generator=keyed(recipe.seed, "permute"))
@@ -99,8 +97,11 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
 
 
 def _laid_out(split: Split, shape: tuple[int, ...], notes: list[str]) -> Split:
-    """Channels to the front where an array has them last, as many image sets do."""
+    """Channels to the front where an array has them last; grey where three are asked for."""
     size = tuple(split.x.shape[1:])
+    if len(size) == 3 and size[0] == 1 and len(shape) == 3 and shape[0] == 3:
+        notes.append("grey images as three equal channels")
+        return replace(split, x=split.x.expand(-1, 3, -1, -1))
     if len(size) == len(shape) > 1 and size[0] != shape[0] and size[-1] == shape[0]:
         notes.append(f"channels moved to the front: {_by(size)} to {_by((size[-1], *size[:-1]))}")
         return replace(split, x=split.x.movedim(-1, 1))
@@ -133,8 +134,8 @@ def _statistics(train: Split, recipe: Recipe) -> tuple[float, Tensor, Tensor]:
     return scale, mean.float(), deviation.float()
 
 
-def _fitted(split: Split, shape: tuple[int, ...], notes: list[str]) -> Split:
-    """The samples in the input's shape: as they are, flattened, or with a border of zeros."""
+def _fitted(split: Split, shape: tuple[int, ...], recipe: Recipe, notes: list[str]) -> Split:
+    """The samples in the input's shape: as they are, flattened, or by the setting `fit`."""
     size = tuple(split.x.shape[1:])
     if size == shape:
         return replace(split, x=split.x.contiguous())
@@ -148,63 +149,38 @@ def _fitted(split: Split, shape: tuple[int, ...], notes: list[str]) -> Split:
             notes=(f"data from {split.x_from}",),
             help=_channel_help(size, shape),
         )
-    room = [n - m for n, m in zip(shape[1:], size[1:], strict=True)]
-    if any(r < 0 or n > PAD_LIMIT * m for r, n, m in zip(room, shape[1:], size[1:], strict=True)):
+    found = way(size[1:], shape[1:], recipe.fit)
+    if found is None:
         raise TrainError(
             "E0806",
             f"the data are {_by(size)}, but the network takes {_by(shape)}",
-            notes=(f"smaller images are padded with zeros, up to {PAD_LIMIT} times their size",),
-            help=f"write a network for {_by(size)}, or give data of {_by(shape)}",
+            recipe.place("fit"),
+            notes=_why_not(recipe.fit),
+            help=f"write a network for {_by(size)}, or `fit = {_other(size, shape)}` in the recipe",
         )
-    border = [side for r in reversed(room) for side in (r // 2, r - r // 2)]
-    notes.append(f"{_by(size[1:])} images reach the {_by(shape[1:])} input by zero padding")
-    return _padded(split, border)
+    notes.append(found.words)
+    return resized(split, found)
 
 
-def _padded(split: Split, border: list[int]) -> Split:
-    """With a border of zeros, whose places count in no mask; keypoints keep to their pixels.
+def _why_not(fit: Fit) -> tuple[str, ...]:
+    if fit == "crop":
+        return ("`fit = crop` takes the middle of images that are at least as large",)
+    limit = "" if fit == "pad" else f", up to {PAD_LIMIT} times their size"
+    return (f"smaller images are padded with zeros{limit}",)
 
-    `border`: left, right, top, bottom, as `torch.nn.functional.pad` takes it.
-    """
-    y = split.y
-    if split.keypoints:
-        y = y + torch.tensor([border[0], border[2], 0.0])
-    elif split.kind == "masks" and y.shape[1:] == split.x.shape[2:]:
-        y = F.pad(y, border, value=IGNORED)
-    return replace(split, x=F.pad(split.x, border), y=y)
+
+def _other(size: tuple[int, ...], shape: tuple[int, ...]) -> Fit:
+    """A setting that would do."""
+    larger = all(m >= n for m, n in zip(size[1:], shape[1:], strict=True))
+    return "crop" if larger else "resize"
 
 
 def _channel_help(size: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    if len(size) == len(shape) == 3 and size[-1] in (1, 3, 4) and size[0] not in (1, 3, 4):
+        size = (size[-1], *size[:-1])  # channels last, as many image sets have them
     if len(size) == len(shape) > 1:
         return f"write `input image[{', '.join(map(str, (size[0], *shape[1:])))}]`"
     return f"write `input image[{', '.join(map(str, size))}]`"
-
-
-def check_labels(split: Split, classes: int) -> None:
-    """Every class number must be one that the network has an output for.
-
-    Raises TrainError E0805 where a few records stray (file and first record named), E0806 where the
-    network has too few outputs.
-    """
-    y = split.y.reshape(len(split.y), -1)
-    wrong = (y != IGNORED) & ((y < 0) | (y >= classes))
-    stray = wrong.any(1).nonzero().flatten()
-    if not len(stray):
-        return
-    record = int(stray[0])
-    label = int(y[record][wrong[record]][0])
-    if len(stray) < STRAY * len(y) or label < 0:
-        raise TrainError(
-            "E0805",
-            f"label {label} in record {record} of `{split.y_from}` is out of range",
-            notes=(f"the network has {classes} classes, 0 to {classes - 1}",),
-        )
-    raise TrainError(
-        "E0806",
-        f"the network has {classes} classes, but the data have at least {int(y.max()) + 1}",
-        notes=(f"record {record} of `{split.y_from}` is of class {label}",),
-        help=f"give the last layer {int(y.max()) + 1} outputs",
-    )
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -77,7 +77,7 @@ def read_masks(folder: Path, source: Masks) -> Data:
         files = [images[name] for name in order]
         beside = list(zip((masks[name] for name in order), labels, strict=True))
         x = _pixels(files, source.size, source.channels, beside)
-        squares = [_squared(mask[None, None], source.size, "nearest")[0, 0] for mask in labels]
+        squares = [squared(mask[None, None], source.size, "nearest")[0, 0] for mask in labels]
         y = torch.stack(squares)
         splits.append(Split(x, y, str(part / "images"), str(part / "masks")))
     train, test = _both(splits, source.test, source.seed)
@@ -150,7 +150,7 @@ def _pixels(
         if masks and tuple(masks[i][1].shape) != size:
             path, mask = masks[i]
             raise _wrong(path, f"{_by(mask)} pixels, but its image {size[1]}×{size[0]}")
-        pixels = (_squared(image[None], side, "bilinear")[0] * 255).round().clamp(0, 255).byte()
+        pixels = (squared(image[None], side, "bilinear")[0] * 255).round().clamp(0, 255).byte()
         if made is None:
             check_memory(f"{len(files):,} images", len(files) * pixels.numel())
             made = torch.empty((len(files), *pixels.shape), dtype=torch.uint8)
@@ -165,7 +165,7 @@ def _pixels(
     return made
 
 
-def _squared(x: Tensor, side: int | None, mode: str) -> Tensor:
+def squared(x: Tensor, side: int | None, mode: str) -> Tensor:
     """[1, C, H, W] resized so that its shorter side is `side`, and cropped at its middle."""
     if side is None or x.shape[-2:] == (side, side):
         return x

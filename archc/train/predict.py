@@ -14,15 +14,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 from . import pictures as draw
-from .choices import Loss
+from .choices import Fit, Images, Loss
 from .device import Setup, memory_advice
 from .errors import TrainError, raise_all
-from .fitting import PAD_LIMIT, keyed
+from .fitting import keyed
+from .images import squared
 from .metrics import chosen, peaks
 from .objective import tensors
 from .recipe import Recipe
 from .run import load_image, to_picture
 from .rundir import unwritable, write_atomic
+from .sizing import way
 from .watching import probabilities
 
 MOST_VALUES = 16
@@ -47,6 +49,10 @@ class Trained:
     """Of the classes or keypoints; may be empty."""
     order: Tensor | None = None
     """Of the pixels, where the recipe shuffles them."""
+    fit: Fit = "auto"
+    """How training images reached the input."""
+    side: int | None = None
+    """Square to whose middle images of classes were cut before that."""
 
 
 def trained(
@@ -80,15 +86,16 @@ def trained(
         order = torch.randperm(height * width, generator=keyed(recipe.seed, "permute"))
     module = module.to(setup.device).eval()
     size = channels, height, width
-    return Trained(module, setup, size, mean, std, kind, loss, names, order)
+    side = recipe.data.size if kind == "classes" and isinstance(recipe.data, Images) else None
+    return Trained(module, setup, size, mean, std, kind, loss, names, order, recipe.fit, side)
 
 
 def predict(net: Trained, images: Sequence[Path], folder: Path, top: int) -> list[str]:
     """Lines on what the network says of each image; files of masks and the like go to `folder`.
 
-    Images of another size are brought to the input's: with a border of zeros where they are little
-    smaller, as in training, else scaled. Raises TrainError E0805 for every file that is no image,
-    before anything is written; E0708, E0806, E0811.
+    Images of another size are brought to the input's as in training, else scaled. Raises
+    TrainError E0805 for every file that is no image, before anything is written; E0708, E0806,
+    E0811.
     """
     loaded: list[tuple[Path, Tensor, list[str]]] = []
     errors: list[TrainError] = []
@@ -101,7 +108,7 @@ def predict(net: Trained, images: Sequence[Path], folder: Path, top: int) -> lis
     raise_all(errors)
     lines = []
     for path, image, said in loaded:
-        x, back = _fitted(image, net.shape, said)
+        x, back = _fitted(image, net, said)
         words, files = _say(net, path, image, _through(net, x), back, top)
         for name, data in files.items():
             _write(folder / name, data)
@@ -124,21 +131,26 @@ class _Back:
     """Of the part of the input that is the image."""
 
 
-def _fitted(image: Tensor, shape: tuple[int, int, int], said: list[str]) -> tuple[Tensor, _Back]:
-    """[C, H, W] of any size as the network's input."""
-    high, wide = image.shape[1:]
-    rows, columns = shape[1:]
-    if (high, wide) == (rows, columns):
-        return image, _Back((0, 0), (1, 1), (high, wide), (high, wide))
-    down, across = rows - high, columns - wide
-    if min(down, across) >= 0 and rows <= PAD_LIMIT * high and columns <= PAD_LIMIT * wide:
-        border = (across // 2, across - across // 2, down // 2, down - down // 2)
-        said.append(f"{high}×{wide} reach the {rows}×{columns} input by zero padding")
-        back = _Back((border[2], border[0]), (1, 1), (high, wide), (high, wide))
-        return F.pad(image, border), back
-    said.append(f"scaled from {high}×{wide} to the {rows}×{columns} input")
-    x = F.interpolate(image[None], (rows, columns), mode="bilinear", antialias=True)[0]
-    return x, _Back((0, 0), (high / rows, wide / columns), (high, wide), (rows, columns))
+def _fitted(image: Tensor, net: Trained, said: list[str]) -> tuple[Tensor, _Back]:
+    """[C, H, W] of any size as the network's input, as in training where that is possible.
+
+    What is asked of places is asked of the whole image: it is scaled rather than cut.
+    """
+    target = net.shape[1:]
+    if net.side is not None:
+        image = squared(image[None], net.side, "bilinear")[0]
+    size = high, wide = image.shape[1], image.shape[2]
+    if size == target:
+        return image, _Back((0, 0), (1, 1), size, size)
+    places = net.kind in ("masks", "keypoints")
+    found = way(size, target, "auto" if places and net.fit == "crop" else net.fit)
+    if found is not None and found.how != "resize":
+        said.append(found.words)
+        top, left = found.offset
+        return found.images(image[None])[0], _Back((top, left), (1, 1), size, size)
+    said.append(f"scaled from {high}×{wide} to the {target[0]}×{target[1]} input")
+    x = F.interpolate(image[None], target, mode="bilinear", antialias=True)[0]
+    return x, _Back((0, 0), (high / target[0], wide / target[1]), size, target)
 
 
 def _through(net: Trained, x: Tensor) -> Tensor:

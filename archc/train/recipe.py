@@ -21,6 +21,7 @@ from .choices import (
     Choice,
     Constant,
     Every,
+    Fit,
     Fraction,
     FromData,
     LayerRate,
@@ -86,6 +87,8 @@ class Recipe(BaseModel):
     """A class number of the data that counts in no loss and no metric: a border, say."""
     permute: bool = False
     """The pixels of all images in one other order, drawn by `seed`."""
+    fit: Fit = "auto"
+    """How images reach the input: `pad` with zeros, `resize`, `crop`; `auto`: little padding."""
     normalize: Normalization = FromData()
     """How the numbers of images are brought to a common range."""
     validation: Fraction = 0.1

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..choices import Idx, Npz
+from ..choices import Fit, Idx, Npz
 from ..fitting import Prepared
 from ..objective import Head
 from ..recipe import Recipe
+from ..sizing import way
 from ..sources import Data
 from . import loop
 from .losses import Criteria
@@ -190,11 +191,24 @@ def _source(case: Case) -> str | None:
     defaults = Recipe.model_fields
     if any(getattr(recipe, name) != defaults[name].default for name in SELECTING):
         return None
+    if _remade(tuple(case.data.train.x.shape[1:]), case.shape, recipe.fit):
+        return None
     source = recipe.data
     if isinstance(source, Idx) and _plain_names(Path(where)):
         return f"Path({_literal(str(where))})"
     plain = isinstance(source, Npz) and not source.keypoints
     return f"Path({_literal(str(where))})" if plain else None
+
+
+def _remade(size: tuple[int, ...], shape: tuple[int, ...], fit: Fit) -> bool:
+    """Do images reach the input by more than a border, or in more channels than they have?"""
+    if len(size) != len(shape):
+        return False
+    if size[0] != shape[0] and size[-1] == shape[0]:  # channels last, which a script moves itself
+        size = (size[-1], *size[:-1])
+    found = way(size[1:], shape[1:], fit) if size[0] == shape[0] else None
+    grey = len(shape) == 3 and (size[0], shape[0]) == (1, 3)
+    return grey or (size != shape and found is not None and found.how != "pad")
 
 
 def reader(case: Case) -> str | None:
