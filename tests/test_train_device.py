@@ -22,12 +22,13 @@ from torch.utils._pytree import tree_leaves
 
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
+from archc.train import loop
 from archc.train.augment import Augmenter
 from archc.train.device import Setup
 from archc.train.fitting import prepare
 from archc.train.freezing import Frozen
 from archc.train.loop import Trainer
-from archc.train.objective import Tally, make_heads
+from archc.train.objective import Measured, Tally, make_heads
 from archc.train.progress import Progress
 from archc.train.recipe import Recipe
 from archc.train.samples import Data, Split
@@ -53,27 +54,48 @@ def read(settings: Mapping[str, Any]) -> Recipe:
 # --------------------------------------------------------------------------- no waiting
 
 
+Function = Callable[..., Any]
+
+
+class Pinned:
+    """Memory that a device copies from by itself. Here it is ordinary, and kept to be known."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Tensor] = {}
+
+    def take(self, tensor: Tensor) -> Tensor:
+        self.kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        return tensor.untyped_storage().data_ptr() in self.kept
+
+
 class NoWaiting(TorchDispatchMode):
     """Every operator keeps to one device: to move data is to wait for it, unless it is pinned."""
 
-    def __init__(self, strict: bool = True) -> None:
+    def __init__(self, pinned: Pinned, strict: bool = True) -> None:
         super().__init__()
+        self.pinned = pinned
         self.strict = strict
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        if func.overloadpacket.__name__ == "_fused_sgd_" and args[0][0].is_meta:
+        kwargs = kwargs or {}
+        name = func.overloadpacket.__name__
+        if name == "_fused_sgd_" and args[0][0].is_meta:
             return None  # it works in place, and nobody has written it for the meta device
         if not self.strict:
-            return func(*args, **(kwargs or {}))
+            return func(*args, **kwargs)
         given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        if name == "_to_copy" and kwargs.get("non_blocking") and given[0] in self.pinned:
+            return func(*args, **kwargs)
         # a scalar of the processor is an argument of the kernel, as a number is
-        placed = {t.device.type for t in given if t.ndim or t.device.type != "cpu"}
+        placed = {t.device.type for t in given if t.ndim or not t.is_cpu}
         assert len(placed) <= 1, f"{func} mixes {placed}"
-        made = func(*args, **(kwargs or {}))
-        results = [t for t in tree_leaves(made) if isinstance(t, Tensor)]
-        moved = {t.device.type for t in results} - placed
+        made = func(*args, **kwargs)
+        moved = {t.device.type for t in tree_leaves(made) if isinstance(t, Tensor)} - placed
         assert not (placed and moved), f"{func} moves data from {placed} to {moved}"
         return made
 
@@ -81,30 +103,37 @@ class NoWaiting(TorchDispatchMode):
 class NoMaking(TorchFunctionMode):
     """Nothing is made of Python's numbers on the device: they would be copied to it."""
 
-    MAKERS = frozenset({"tensor", "new_tensor", "as_tensor", "asarray", "scalar_tensor"})
-    READERS = frozenset({"item", "tolist", "cpu", "numpy", "__bool__", "__float__", "__int__"})
+    MAKERS = frozenset({"tensor", "new_tensor", "as_tensor", "asarray"})
+
+    def __init__(self, pinned: Pinned, strict: bool = True) -> None:
+        super().__init__()
+        self.pinned = pinned
+        self.strict = strict
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+        self, func: Function, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        kwargs = kwargs or {}
+        kwargs = dict(kwargs or {})
         name = getattr(func, "__name__", "")
-        first = args[0] if args and isinstance(args[0], Tensor) else None
-        if name in self.READERS and first is not None:
-            assert first.device.type == "cpu", f"{name} reads from the device"
-        if name in ("__getitem__", "__setitem__") and first is not None and not first.is_cpu:
-            listed = [i for i in tree_leaves(args[1]) if isinstance(i, bool)]
+        if name == "pin_memory":
+            return self.pinned.take(args[0].clone())
+        if kwargs.pop("pin_memory", False):
+            return self.pinned.take(func(*args, **kwargs))
+        if not self.strict:
+            return func(*args, **kwargs)
+        if name in ("__getitem__", "__setitem__") and not args[0].is_cpu:
             parts = args[1] if isinstance(args[1], tuple) else (args[1],)
-            assert not listed and not any(isinstance(i, list) for i in parts), "a list as index"
+            assert not any(isinstance(part, list) for part in parts), "a list as index"
         made = func(*args, **kwargs)
-        if name in self.MAKERS and isinstance(made, Tensor):
-            assert made.device.type == "cpu", f"{name} copies to the device"
+        if name in self.MAKERS:
+            assert made.is_cpu, f"{name} copies to the device"
         return made
 
 
 @contextmanager
-def nothing_waits() -> Iterator[None]:
-    with NoMaking(), NoWaiting():
+def device(pinned: Pinned, strict: bool = True) -> Iterator[None]:
+    """The meta device stands for a GPU; `strict`: nothing may wait for it."""
+    with NoMaking(pinned, strict), NoWaiting(pinned, strict):
         yield
 
 
@@ -180,6 +209,7 @@ def trainer_of(
     settings: Mapping[str, Any],
     setup: Setup,
     outputs: Sequence[tuple[str | None, bool]] = (("out", False),),
+    resident: bool = True,
 ) -> Trainer:
     recipe = read(settings)
     ready = prepare(data_of(kind), recipe, (3, SIDE, SIDE))
@@ -189,7 +219,13 @@ def trainer_of(
     frozen = Frozen(module, recipe)
     _, objective = probe(module, make_heads(recipe, outputs), ready, setup)
     progress = Progress(io.StringIO(), None, 1)
-    return Trainer(module, recipe, ready, objective, frozen, setup, progress, lambda: False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "fits_resident", lambda splits, device: resident)
+        made = Trainer(module, recipe, ready, objective, frozen, setup, progress, lambda: False)
+    for feed in (made.train, made.validation, made.test):
+        if feed is not None:
+            feed.pinned = not resident
+    return made
 
 
 def setup_of(device: torch.device, **switches: Any) -> Setup:
@@ -259,28 +295,103 @@ CASES: dict[str, Case] = {
 OUTPUTS: dict[str, list[tuple[str | None, bool]]] = {"auxiliary": [("out", False), ("early", True)]}
 
 
+def steps(trainer: Trainer) -> tuple[Tensor, Tensor]:
+    """The loss of the last of three steps, and what was counted in all of them."""
+    feed, recipe = trainer.train, trainer.recipe
+    order = torch.arange(len(feed))
+    # what is copied once: class weights, the memory of the optimizer, what an epoch draws
+    pinned = Pinned()
+    with device(pinned, strict=False):
+        order = feed.rows(order)
+        augment = None
+        if recipe.augment:
+            kind, mirrored, store = feed.kind, feed.mirrored, feed.store
+            augment = Augmenter(recipe.augment, len(feed), 0, 0, META, kind, mirrored, store)
+        trainer.module.train()
+        trainer.frozen.hold()
+        tally = Tally(trainer.objective, META)
+        trainer._step(order[:8], 0, augment, tally)
+    with device(pinned):
+        for step in (1, 2):
+            loss = trainer._step(order[8 * step : 8 * (step + 1)], step, augment, tally)
+        return loss, tally.state()
+
+
+@pytest.mark.parametrize("resident", [True, False], ids=["resident", "fetched"])
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.usefixtures("as_on_a_gpu")
-def test_a_step_waits_for_nothing(name: str) -> None:
+def test_a_step_waits_for_nothing(name: str, resident: bool) -> None:
     kind, module, settings = CASES[name]
-    trainer = trainer_of(
-        kind, module(), settings, setup_of(META), OUTPUTS.get(name, [("o", False)])
-    )
-    feed, recipe = trainer.train, trainer.recipe
-    augment = None
-    if recipe.augment:
-        augment = Augmenter(recipe.augment, len(feed), 0, 0, META, feed.kind, feed.mirrored)
-    order = torch.arange(24).to(META)
-    trainer.module.train()
-    trainer.frozen.hold()
-    tally = Tally(trainer.objective, META)
-    with NoWaiting(strict=False):  # what is copied once, for the whole run
-        trainer._step(order[:8], 0, augment, tally)
-    with nothing_waits():
-        for step in (1, 2):
-            rows = order[8 * step : 8 * (step + 1)]
-            loss = trainer._step(rows, step, augment, tally)
-        sums = tally.state()
+    outputs = OUTPUTS.get(name, [("out", False)])
+    trainer = trainer_of(kind, module(), settings, setup_of(META), outputs, resident)
+    assert trainer.train.store.type == ("meta" if resident else "cpu")
+    loss, sums = steps(trainer)
     assert (loss.device, loss.shape, sums.device) == (META, (), META)
-    used = trainer.optimizer.param_groups[0]
-    assert used["fused"] if "fused" in used else used["foreach"] is None
+    group = trainer.optimizer.param_groups[0]
+    assert group.get("fused", name == "rmsprop")
+
+
+class Waiting(Classifier):
+    """It does something, in its forward pass, that a GPU would have to be waited for."""
+
+    def __init__(self, wait: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.wait = wait
+
+    def forward(self, x: Tensor) -> Any:
+        out = super().forward(x)
+        if self.wait_now:
+            self.wait(out.detach())
+        return out
+
+    wait_now = False
+
+
+WAITS: dict[str, Callable[[Tensor], Any]] = {
+    "item": lambda x: x.sum().item(),
+    "list": lambda x: x.tolist(),
+    "branch": lambda x: 1 if x.sum() > 0 else 0,
+    "mask": lambda x: x[x > 0],
+    "nonzero": lambda x: x.nonzero(),
+    "index of a list": lambda x: x[[0, 1]],
+    "processor": lambda x: x.cpu(),
+    "number": lambda x: torch.tensor(1.0, device=x.device),
+    "new number": lambda x: x.new_tensor([1.0]),
+    "mixed": lambda x: x + torch.ones(CLASSES),
+    "copied": lambda x: torch.ones(3).to(x.device),
+    "copied pageable": lambda x: torch.ones(3).to(x.device, non_blocking=True),
+    "copied into": lambda x: torch.empty_like(x).copy_(torch.ones(CLASSES)),
+    "unique": lambda x: x.unique(),
+}
+
+
+@pytest.mark.parametrize("name", WAITS)
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_what_waits_is_noticed(name: str) -> None:
+    module = Waiting(WAITS[name])
+    trainer = trainer_of("classes", module, {"optimizer": SGD}, setup_of(META))
+    module.wait_now = True
+    with pytest.raises((AssertionError, RuntimeError)):  # NotImplementedError is one
+        steps(trainer)
+
+
+@pytest.mark.parametrize("resident", [True, False], ids=["resident", "fetched"])
+@pytest.mark.parametrize("name", ["plain", "everything", "dice", "weighted masks", "keypoints"])
+def test_measuring_waits_at_its_end_only(
+    name: str, resident: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, module, settings = CASES[name]
+    setup = setup_of(META, fused=False)
+    trainer = trainer_of(kind, module(), settings, setup, resident=resident)
+    read: list[Tensor] = []
+
+    def instead(tally: Tally) -> Measured:
+        read.append(tally.state())
+        return Measured(0.0, 0.0)
+
+    monkeypatch.setattr(Tally, "read", instead)
+    with device(Pinned(), strict=False):
+        trainer.measure(trainer.test)  # the targets are counted once
+    with device(Pinned()):
+        trainer.measure(trainer.test)
+    assert [sums.device for sums in read] == [META, META]

@@ -100,11 +100,13 @@ class Trainer:
         self.optimizer = make_optimizer(recipe.optimizer, groups, fused=setup.fused)
         self.learned = learned
         self.average = Average(module, recipe.ema) if recipe.ema > 0 else None
-        # the compiled forms share their parameters with `module`, whose names stay clean
-        compiled: Callable[[Any], Any] = torch.compile if setup.compile else lambda m: m
-        self.evaluated: Callable[[Tensor], Any] = compiled(module)
         self.copies = copies(module, setup.device, ranks)
-        self.forward = self.evaluated if self.copies is None else compiled(self.copies)
+        # the compiled forms share their parameters with `module`, whose names stay clean
+        self._compiled = compiled(module, setup)
+        self.forward = self._compiled if self.copies is None else compiled(self.copies, setup)
+        self.measured = max(recipe.batch // recipe.accumulate, 1)
+        """Samples that are measured at a time."""
+        self._wholes: dict[Feed, Tensor | None] = {}
         self.keep: Callable[[Moment], None] = lambda moment: None
         """Called with the moments at which the state is to be written down."""
         self.kept = time.perf_counter()
@@ -132,13 +134,13 @@ class Trainer:
 
     def _pass(self, epoch: int, start: Moment | None, started: float) -> Measured:
         seed, device = self.recipe.seed, self.setup.device
-        order = torch.randperm(len(self.train), generator=keyed(seed, "order", epoch))
-        order = order.to(self.train.store)
+        feed = self.train
+        order = feed.rows(torch.randperm(len(feed), generator=keyed(seed, "order", epoch)))
         augment = None
         if self.recipe.augment:
-            feed = self.train
+            kind, mirrored, store = feed.kind, feed.mirrored, feed.store
             augment = Augmenter(
-                self.recipe.augment, len(feed), seed, epoch, device, feed.kind, feed.mirrored
+                self.recipe.augment, len(feed), seed, epoch, device, kind, mirrored, store
             )
         tally = Tally(self.objective, device)
         if start is None:
@@ -283,8 +285,8 @@ class Trainer:
             self.module.eval()
             tally = Tally(self.objective, self.setup.device)
             rows = torch.arange(len(feed), device=feed.store)[self.ranks.rows(len(feed))]
-            whole = self._counts(feed)
-            for part in torch.split(rows, max(self.recipe.batch // self.recipe.accumulate, 1)):
+            whole = self._whole(feed)
+            for part in torch.split(rows, self.measured):
                 if not len(part):  # fewer samples than processes
                     continue
                 x, y = feed.batch(part)
@@ -300,15 +302,21 @@ class Trainer:
             tally.restore(self.ranks.add(tally.state()))
             return tally.read()
 
-    def _counts(self, feed: Feed) -> Tensor | None:
+    def evaluated(self, x: Tensor) -> Any:
+        """What the network, in evaluation mode, makes of samples.
+
+        A last batch that is smaller goes through the module as it is: the whole network would be
+        compiled for it once more.
+        """
+        return self._compiled(x) if len(x) == self.measured else self.module(x)
+
+    def _whole(self, feed: Feed) -> Tensor | None:
         """What the losses over a whole split are means over, by output; None: over samples."""
-        counts = []
-        for y in feed.targets():
-            count = self.objective.counts(y)
-            if count is None:
-                return None
-            counts.append(count)
-        return torch.stack(counts).sum(0).clamp_min(1e-12)
+        if feed not in self._wholes:
+            counts = [self.objective.counts(y) for y in feed.targets(self.measured)]
+            known = [count for count in counts if count is not None]
+            self._wholes[feed] = torch.stack(known).sum(0).clamp_min(1e-12) if known else None
+        return self._wholes[feed]
 
     def averaged(self) -> AbstractContextManager[None]:
         """Within the block, the weights are those to measure and to keep."""
@@ -350,6 +358,18 @@ class Trainer:
         at = state.facts["at"]
         tally = state.tensors[f"tally/{rank}"]
         return Moment(at["epoch"], at["step"], tally, at["seconds"])
+
+
+def compiled(module: nn.Module, setup: Setup) -> Callable[[Tensor], Any]:
+    """The module compiled, if it is to be: for each size of batch by itself.
+
+    What is compiled for any size is slower, and a run has few sizes: a batch and, where it is
+    computed in parts, its last one.
+    """
+    if not setup.compile:
+        return module
+    made: Callable[[Tensor], Any] = torch.compile(module, dynamic=False)
+    return made
 
 
 def batches(samples: int, recipe: Recipe) -> tuple[int, int]:

@@ -100,7 +100,7 @@ def first_weights(trainer: Trainer, feed: Feed) -> Tensor | None:
 def outputs(trainer: Trainer, feed: Feed, rows: Tensor) -> Tensor:
     """What the measured output says of samples, on the CPU: [n, ...]."""
     made = []
-    for part in torch.split(rows, trainer.recipe.batch):
+    for part in torch.split(rows, trainer.measured):
         x, _ = feed.batch(part)
         with trainer.setup.autocast():
             result = trainer.evaluated(x)

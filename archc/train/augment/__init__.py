@@ -48,9 +48,13 @@ class _Step:
 class _Mix:
     """Blends each sample with another of the training set, drawn for it."""
 
-    def __init__(self, choice: Mixup | Cutmix, partners: Tensor, drawn: Tensor) -> None:
+    def __init__(
+        self, choice: Mixup | Cutmix, partners: Tensor, drawn: Tensor, store: torch.device
+    ) -> None:
         self.apply = mixup if isinstance(choice, Mixup) else cutmix
-        self.partners = partners
+        # wherever rows are looked up: to ask the device which sample to fetch is to wait for it
+        self.partners = partners.to(drawn.device, non_blocking=True)
+        self.stored = self.partners if store == drawn.device else partners.to(store)
         self.drawn = drawn
 
 
@@ -66,8 +70,12 @@ class Augmenter:
         device: torch.device,
         kind: str = "classes",
         mirrored: Sequence[int] = (),
+        store: torch.device | None = None,
     ) -> None:
-        """For `count` samples, whose targets are of a kind; `mirrored`: see `Split`."""
+        """For `count` samples, whose targets are of a kind; `mirrored`: see `Split`.
+
+        `device`: where it is done; `store`: where the samples are fetched from, if elsewhere.
+        """
         self.kind = kind
         self.mirrored = torch.tensor(mirrored, device=device) if mirrored else None
         self._steps: list[_Step | _Mix] = []
@@ -82,7 +90,7 @@ class Augmenter:
             if isinstance(choice, Mixup | Cutmix):
                 partners = torch.randperm(count, generator=generator)
                 drawn = draw_mix(choice, count, generator).to(device, non_blocking=True)
-                self._steps.append(_Mix(choice, partners.to(device), drawn))
+                self._steps.append(_Mix(choice, partners, drawn, store or device))
             else:
                 apply, drawn = _made(choice, count, generator)
                 self._steps.append(_Step(apply, drawn.to(device, non_blocking=True)))
@@ -109,20 +117,22 @@ class Augmenter:
 
         `rows`: which samples they are, on the device where `fetch` finds more of them.
         """
-        batch = self._through(Batch(x, y, self.kind, self.mirrored), rows, fetch, len(self._steps))
+        here = rows.to(x.device, non_blocking=True)
+        start = Batch(x, y, self.kind, self.mirrored)
+        batch = self._through(start, rows, here, fetch, len(self._steps))
         return batch.x, batch.y
 
-    def _through(self, batch: Batch, rows: Tensor, fetch: Fetch, count: int) -> Batch:
-        """The first `count` steps."""
-        here = rows.to(batch.x.device, non_blocking=True)
+    def _through(self, batch: Batch, rows: Tensor, here: Tensor, fetch: Fetch, count: int) -> Batch:
+        """The first `count` steps; `rows` and `here` are the same, as `fetch` and steps need it."""
         for i, step in enumerate(self._steps[:count]):
             if isinstance(step, _Step):
                 batch = step(batch, here)
                 continue
-            others = step.partners.index_select(0, here).to(rows.device)
+            others = step.stored.index_select(0, rows)
             other = Batch(*fetch(others), self.kind, self.mirrored)
             # the other one as this epoch has it, whichever batch it is in itself
-            other = self._through(other, others, fetch, i)
+            partners = step.partners.index_select(0, here)
+            other = self._through(other, others, partners, fetch, i)
             batch = step.apply(batch, other, step.drawn.index_select(0, here))
         return batch
 
