@@ -204,7 +204,8 @@ def test_npz_classes_and_values(tmp_path: Path) -> None:
     assert found.train.x.shape == (8, 1, 6, 6)
     assert found.train.y.dtype == torch.int64
     assert found.train.y.tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
-    write_npz(tmp_path / "b.npz", x_train=np.ones((8, 3, 6, 6)), y_train=np.full((8, 2), 0.5))
+    x = np.ones((8, 3, 6, 6))
+    write_npz(tmp_path / "b.npz", x_train=x, y_train=np.full((8, 2), 0.5), x_test=x[:4])
     found = load(Npz(path="b.npz"), tmp_path, trusted=False)
     assert found.train.x.dtype == found.train.y.dtype == torch.float32
 

@@ -293,7 +293,7 @@ def break_folder(folder: Path) -> None:
 BAD: dict[str, tuple[Callable[[Path], None], Choice, str]] = {
     "no image": (break_image, Images(path="set"), "dog/3.png`: it is no image"),
     "other size": (break_size, Images(path="set"), "dog/3.png` has 5×5 pixels"),
-    "one class": (break_classes, Images(path="set"), "there must be one per class"),
+    "one class": (break_classes, Images(path="set"), "images of 1 class; there must be two"),
     "mask size": (break_mask, Masks(path="set"), "2.png` has 4×4 pixels, but its image 8×8"),
     "colours": (break_colour, Masks(path="set"), "2.png` has RGB pixels"),
     "no mask": (break_names, Masks(path="set"), "images/9.png` has no mask of that name"),

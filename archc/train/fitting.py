@@ -59,8 +59,6 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
     data = selected(data, recipe, notes, keyed(recipe.seed, "samples"))
     splits = [_laid_out(split, shape, notes) for split in (data.train, data.test)]
     train, test = (within(split, notes) for split in splits)
-    for split in (train, test):
-        check_some(split)
     held_out: Split | None = None
     if recipe.validation > 0:
         count = round(recipe.validation * len(train))
@@ -76,6 +74,8 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
     scale, mean, std = _statistics(train, recipe)
     splits = [_fitted(s, shape, recipe, notes) for s in (train, held_out, test) if s is not None]
     check_augment(recipe, splits[0])
+    for split in (splits[0], splits[-1]):
+        check_some(split)
     if recipe.permute:
         order = torch.randperm(prod(shape[1:] or shape), generator=keyed(recipe.seed, "permute"))
         splits = [permuted(split, order) for split in splits]

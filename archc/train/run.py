@@ -48,11 +48,17 @@ def run_image(module: nn.Module, image: Path, result: Path, channels: int) -> st
 
 def load_image(path: Path, channels: int, said: list[str]) -> Tensor:
     """An image as float32 [channels, H, W] in 0..1. What had to be changed is added to `said`."""
-    return _channels(_tensor(open_image(path), said), channels, said)
+    x = _tensor(open_image(path, said), said)
+    if not bool(torch.isfinite(x).all()):  # of floating-point pixels
+        raise _unreadable(path, "some of its pixels are no finite numbers")
+    return _channels(x, channels, said)
 
 
-def open_image(path: Path) -> Image.Image:
-    """An image, unpacked and turned upright. Raises TrainError E0805: no image, or too large."""
+def open_image(path: Path, said: list[str] | None = None) -> Image.Image:
+    """An image, unpacked and turned upright; of several in one file, the first.
+
+    Raises TrainError E0805: no image, or too large. `said` gets what is left out.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -60,6 +66,9 @@ def open_image(path: Path) -> Image.Image:
                 _check_size(path, opened.size)
                 turned = ImageOps.exif_transpose(opened)
                 turned.load()
+                turned.format = opened.format
+                if said is not None and getattr(opened, "is_animated", False):
+                    said.append("the first picture of several in the file")
                 return turned
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _unreadable(path, f"it has more than {MOST_PIXELS:,} pixels") from None

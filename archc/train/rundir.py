@@ -196,7 +196,9 @@ class RunDir:
         return path
 
     def write_json(self, name: str, data: Any) -> Path:
-        return self.write(name, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+        # a file's name need not be UTF-8: JSON has an escape for what it then holds
+        return self.write(name, text.encode("utf-8", "backslashreplace"))
 
     def log(self, rows: Sequence[dict[str, Any]]) -> None:
         """log.csv, all of it: a row that is cut off could not be told from a whole one."""
