@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 
@@ -21,9 +24,16 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT, LARGEST = 1 << 30, 32 << 20
 """The second is the most that glibc takes."""
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-"""Without it, cuBLAS may add in another order each time; read when a GPU is first used."""
+REPEATING = (":4096:8", ":16:8")
+"""Values of it with which cuBLAS adds in the same order each time; read when first it is used."""
 COMPILE_STEPS = 5_000
 """From so many steps on, compiling (about a minute) pays on a GPU."""
+TENSOR_CORES = 8
+"""Compute capability from which a GPU has units for bf16 and TF32 (Ampere); before, torch emulates
+bf16, more slowly than it computes in float32."""
+NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
+"""What allocations that failed say of themselves: CUDA's, the system's, cuBLAS's, cuDNN's."""
+VARYING = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
 @dataclass(frozen=True)
@@ -62,26 +72,35 @@ def choose(recipe: Recipe, wanted: str | None, rank: int, steps: int) -> Setup:
     """
     device = find(wanted)
     gpu = device.type == "cuda"
-    bf16 = recipe.precision == "bf16" or (
-        recipe.precision == "auto" and gpu and torch.cuda.is_bf16_supported()
-    )
+    cores = gpu and _has_tensor_cores(device)
     last = recipe.channels_last
     compiled = recipe.compile
+    pays = gpu and steps >= COMPILE_STEPS and find_spec("triton") is not None
     return Setup(
         device=device,
-        bf16=bf16,
-        tf32=gpu and recipe.precision != "fp32",
+        bf16=recipe.precision == "bf16" or (recipe.precision == "auto" and cores),
+        tf32=cores and recipe.precision != "fp32",
         channels_last=rank == 3 and (gpu if last == "auto" else last),
-        compile=(gpu and steps >= COMPILE_STEPS) if compiled == "auto" else compiled,
+        compile=pays if compiled == "auto" else compiled,
         fused=device.type in ("cuda", "cpu"),
         deterministic=recipe.deterministic,
     )
 
 
+def _has_tensor_cores(device: torch.device) -> bool:
+    """For bf16 and TF32. AMD's GPUs of today have them, whatever the number."""
+    return torch.version.hip is not None or (
+        torch.cuda.get_device_capability(device)[0] >= TENSOR_CORES
+    )
+
+
 def find(wanted: str | None) -> torch.device:
-    """The named device, proven by use; without a name a GPU if there is one, else the CPU."""
+    """The named device, without a name a GPU if there is one, else the CPU; proven by use.
+
+    Raises TrainError E0810 where it is not there or cannot be used, E0811 where it is full.
+    """
     if wanted is None:
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(wanted)
     except RuntimeError:
@@ -91,7 +110,9 @@ def find(wanted: str | None) -> torch.device:
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", 0)
     try:
-        torch.zeros(1, device=device)
+        with _out_of_memory(f"the memory of `{device}` is full", None):
+            # what a GPU cannot do (an old one, of which torch has no kernels) shows when it is done
+            torch.ones(1, device=device).add_(1).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         why = str(error).strip().splitlines() or [type(error).__name__]
         raise TrainError(
@@ -108,33 +129,92 @@ def _instead() -> str:
 
 @contextmanager
 def numerics(setup: Setup) -> Iterator[None]:
-    """torch's global switches as the run wants them; as they were, afterwards."""
+    """torch's global switches as the run wants them; as they were, afterwards.
+
+    Raises TrainError E0802 where the network cannot be compiled, or has no way to give the same
+    bits every time, though it is to.
+    """
     cudnn = torch.backends.cudnn
     before = (torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark)
-    strict = torch.are_deterministic_algorithms_enabled()
-    workspace = os.environ.get(WORKSPACE)
     threads = torch.get_num_threads()
     gpu = setup.device.type == "cuda"
     try:
-        if not gpu:
-            keep_freed_memory()
-        else:
-            torch.set_float32_matmul_precision("high" if setup.tf32 else "highest")
-            cudnn.allow_tf32 = setup.tf32
-            # sizes do not change within a run; what is fastest may, from run to run
-            cudnn.benchmark = not setup.deterministic
-        if setup.deterministic:
-            os.environ.setdefault(WORKSPACE, ":4096:8")  # cuBLAS asks for it
-            torch.use_deterministic_algorithms(True)
-        with torch.random.fork_rng([setup.device] if gpu else []):
+        with ExitStack() as held:
+            held.enter_context(_in_words(setup))
+            if not gpu:
+                keep_freed_memory()
+            else:
+                # what takes the current GPU (pinned memory, say) shall take this one
+                held.enter_context(torch.cuda.device(setup.device))
+                torch.set_float32_matmul_precision("high" if setup.tf32 else "highest")
+                cudnn.allow_tf32 = setup.tf32
+                # sizes do not change within a run; what is fastest may, from run to run
+                cudnn.benchmark = not setup.deterministic
+            if setup.deterministic:
+                held.enter_context(_repeating(gpu))
+            held.enter_context(torch.random.fork_rng([setup.device] if gpu else []))
             yield
     finally:
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(before[0])
         cudnn.allow_tf32, cudnn.benchmark = before[1:]
-        torch.use_deterministic_algorithms(strict)
+
+
+@contextmanager
+def _repeating(gpu: bool) -> Iterator[None]:
+    """Operators in the form that gives the same bits every time.
+
+    One that has none fails on a GPU. On a CPU torch fails for some by their names alone (max_unpool
+    is one), though none that networks use gives other bits there.
+    """
+    strict = torch.are_deterministic_algorithms_enabled()
+    lenient = torch.is_deterministic_algorithms_warn_only_enabled()
+    workspace = os.environ.get(WORKSPACE)
+    if workspace not in REPEATING:
+        os.environ[WORKSPACE] = REPEATING[0]
+    torch.use_deterministic_algorithms(True, warn_only=not gpu)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=VARYING.pattern)
+            yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=lenient)
         if workspace is None:
             os.environ.pop(WORKSPACE, None)
+        else:
+            os.environ[WORKSPACE] = workspace
+
+
+@contextmanager
+def _in_words(setup: Setup) -> Iterator[None]:
+    """What torch raises because of a switch, as TrainError E0802 on the setting."""
+    try:
+        yield
+    except RuntimeError as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        varying = VARYING.match(why)
+        if setup.deterministic and varying:
+            raise TrainError(
+                "E0802",
+                f"`deterministic` cannot be kept: the network needs `{varying[1]}`, which has no "
+                f"form on `{setup.device}` that gives the same bits every time",
+                help="leave out `deterministic`, exchange the layer, or train with `--device cpu`",
+            ) from None
+        if setup.compile and _of_the_compiler(error):
+            raise TrainError(
+                "E0802",
+                "`compile`: torch cannot compile the network here",
+                notes=(why,),
+                help="write `compile = false`",
+            ) from error
+        raise
+
+
+def _of_the_compiler(error: RuntimeError) -> bool:
+    """Does it come from torch.compile, and not from what was compiled?"""
+    from torch._dynamo.exc import BackendCompilerFailed, TorchDynamoException
+
+    return isinstance(error, BackendCompilerFailed | TorchDynamoException)
 
 
 def keep_freed_memory() -> None:
@@ -184,7 +264,7 @@ def _out_of_memory(message: str, help: str | None) -> Iterator[None]:
     except (MemoryError, torch.OutOfMemoryError) as error:
         why = str(error)
     except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
+        if not any(words in str(error) for words in NO_MEMORY):
             raise
         why = str(error)
     else:

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .errors import Elsewhere, TrainError
+from .errors import Elsewhere, Interrupted, TrainError
 from .recipe import Recipe
 
 PATIENCE = timedelta(minutes=10)
@@ -50,7 +50,7 @@ class Ranks:
     def device(self, wanted: str | None) -> str | None:
         """What to ask for, of one kind of device: each process on a machine takes its own GPU."""
         gpu = torch.cuda.is_available() and wanted in (None, "cuda")
-        return f"cuda:{self.local}" if self.world > 1 and gpu else wanted
+        return f"cuda:{_own_gpu(self.local)}" if self.world > 1 and gpu else wanted
 
     def check(self, batch: int, recipe: Recipe) -> None:
         """Raise TrainError E0802 where a part of a batch leaves a process without a sample."""
@@ -138,8 +138,16 @@ class Ranks:
 ALONE = Ranks()
 
 
+def _own_gpu(local: int) -> int:
+    """The number of a process's GPU: its own, or 0 where each process is shown one GPU only."""
+    return local if torch.cuda.device_count() != 1 else 0
+
+
 def copies(module: nn.Module, device: torch.device, ranks: Ranks) -> DistributedDataParallel | None:
-    """The network so wrapped that backward passes average gradients; None in a single process."""
+    """The network so wrapped that backward passes average gradients; None in a single process.
+
+    Raises TrainError E0813 where the devices cannot reach each other: here they first try.
+    """
     if ranks.world == 1:
         return None
     devices = [device] if device.type == "cuda" else None
@@ -147,7 +155,16 @@ def copies(module: nn.Module, device: torch.device, ranks: Ranks) -> Distributed
     known = signature(DistributedDataParallel).parameters
     buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     options: dict[str, Any] = {buffers: False, "gradient_as_bucket_view": True}
-    return DistributedDataParallel(module, device_ids=devices, **options)
+    try:
+        return DistributedDataParallel(module, device_ids=devices, **options)
+    except dist.DistError as error:
+        why = str(error).strip().splitlines() or [type(error).__name__]
+        raise TrainError(
+            "E0813",
+            f"`{device}` of process {ranks.rank} cannot reach those of the others",
+            notes=tuple(why[:1] + why[1:][-1:]),  # NCCL says last what was wrong
+            help="start one process for each GPU; NCCL_DEBUG=INFO has NCCL say more",
+        ) from None
 
 
 def _elsewhere() -> NoReturn:
@@ -167,7 +184,7 @@ def joined() -> Iterator[Ranks]:
     local = int(os.environ.get("LOCAL_RANK", "0"))
     gpu = torch.cuda.is_available()
     if gpu:
-        torch.cuda.set_device(local % torch.cuda.device_count())
+        torch.cuda.set_device(_own_gpu(local) % torch.cuda.device_count())
     try:
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
@@ -178,10 +195,26 @@ def joined() -> Iterator[Ranks]:
             notes=(why[0],),
             help="start them with `torchrun --nproc-per-node N -m archc.train SPEC`",
         ) from None
+    lonely = False
     try:
         yield Ranks(dist.get_rank(), world, local)
+    except BaseException as error:
+        lonely = gpu and not _shared(error)
+        raise
     finally:
-        dist.destroy_process_group()
+        if not lonely:
+            dist.destroy_process_group()
+
+
+def _shared(failure: BaseException) -> bool:
+    """Do all processes know of it? Of a lack of memory, and of what nobody foresaw, one may not.
+
+    NCCL would have that one wait for the others, which wait for it, while `torchrun`, once it ends,
+    ends them all.
+    """
+    if isinstance(failure, TrainError):
+        return failure.code != "E0811"
+    return isinstance(failure, Interrupted | Elsewhere)
 
 
 @dataclass(frozen=True)
