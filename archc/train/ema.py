@@ -28,21 +28,25 @@ class Average:
         self._kept = {name: tensor.clone() for name, tensor in self._live.items()}
         smooth = [name for name, tensor in self._live.items() if tensor.is_floating_point()]
         self._smooth = ([self._kept[n] for n in smooth], [self._live[n] for n in smooth])
-        self._counts = [n for n in self._live if n not in set(smooth)]
+        counts = [name for name in self._live if name not in set(smooth)]
+        self._counts = ([self._kept[n] for n in counts], [self._live[n] for n in counts])
 
     @torch.no_grad()
     def update(self, updates: int) -> None:
         """After an update of the weights, which is number `updates` (from 1)."""
         decay = min(self.decay, (1 + updates) / (10 + updates))
         torch._foreach_lerp_(*self._smooth, 1 - decay)
-        for name in self._counts:
-            self._kept[name].copy_(self._live[name])
+        if self._counts[0]:  # all in one call: each normalisation has one
+            torch._foreach_copy_(*self._counts)
 
     @torch.no_grad()
     def settle(self) -> None:
-        """The average takes the place of the weights, for good."""
-        for name, tensor in self._live.items():
-            tensor.copy_(self._kept[name])
+        """The average takes the place of the weights, for good; they stay where they are."""
+        self._put(self._kept)
+
+    def _put(self, values: Mapping[str, Tensor]) -> None:
+        """Into the module's own memory: what was compiled reads the weights there."""
+        torch._foreach_copy_(list(self._live.values()), [values[name] for name in self._live])
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -53,8 +57,7 @@ class Average:
             yield
         finally:
             with torch.no_grad():
-                for name, tensor in self._live.items():
-                    tensor.copy_(own[name])
+                self._put(own)
 
     def state(self) -> dict[str, Tensor]:
         """The average by the names of the module's state_dict, each tensor once."""

@@ -18,6 +18,8 @@ IGNORED = -100
 """The class number of places that count in no loss and no metric."""
 MOST_CLASSES = 256
 """Up to so many a confusion matrix is kept; with more, right answers are only counted."""
+TABLES, LARGEST_TABLE = 32, 1 << 16
+"""Tables that a GPU's threads count in, and the most numbers that all of them may have."""
 TOP = 5
 PCK = (0.05, 0.1, 0.2)
 """Shares of the size of a figure within which a keypoint counts as found."""
@@ -89,9 +91,23 @@ def _counts(out: Tensor, target: Tensor, classes: int) -> Tensor:
     """
     true, said = target.reshape(-1), chosen(out).reshape(-1)
     cells = classes * classes
-    cell = torch.where(true == IGNORED, cells, true * classes + said)
-    zeros = torch.zeros(cells + 1, dtype=_wide(out.device), device=out.device)
-    return zeros.scatter_add_(0, cell, torch.ones_like(cell, dtype=zeros.dtype))[:cells]
+    return _histogram(torch.where(true == IGNORED, cells, true * classes + said), cells + 1)[:cells]
+
+
+def _histogram(cell: Tensor, cells: int) -> Tensor:
+    """How often each number below `cells` occurs in a vector: [cells].
+
+    On a GPU thousands of threads add at once, and those that add to the same cell wait for each
+    other: most pixels of a mask are of few kinds. So neighbours add to tables of their own. (torch
+    has two histograms: `bincount` reads the largest number back, `histc` may not be deterministic.)
+    """
+    tables = 1 if cell.is_cpu else max(min(TABLES, LARGEST_TABLE // cells), 1)
+    if tables > 1:
+        own = torch.arange(len(cell), device=cell.device) % tables
+        cell = cell + own * cells
+    found = torch.zeros(tables * cells, dtype=_wide(cell.device), device=cell.device)
+    found.scatter_add_(0, cell, torch.ones_like(cell, dtype=found.dtype))
+    return found.view(tables, cells).sum(0)
 
 
 def _wide(device: torch.device) -> torch.dtype:
@@ -162,14 +178,15 @@ class Segmentation:
             return _counts(out, target, self.classes)
         true, said = target.reshape(-1), chosen(out).reshape(-1)
         counted = true != IGNORED
-        wide = _wide(out.device)
-        made = torch.zeros(3, self.classes + 1, dtype=wide, device=out.device)
-        for row, (labels, taken) in enumerate(
-            ((true, counted & (true == said)), (true, counted), (said, counted))
-        ):
-            cell = torch.where(taken, labels, self.classes)
-            made[row].scatter_add_(0, cell, torch.ones_like(cell, dtype=wide))
-        return made[:, :-1].flatten()
+        made = [
+            _histogram(torch.where(taken, labels, self.classes), self.classes + 1)[:-1]
+            for labels, taken in (
+                (true, counted & (true == said)),
+                (true, counted),
+                (said, counted),
+            )
+        ]
+        return torch.cat(made)
 
     def figures(self, sums: Sequence[float]) -> Figures:
         n = self.classes
