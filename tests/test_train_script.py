@@ -314,8 +314,14 @@ def test_what_cannot_be_written_leaves_nothing(
 
     refused("E0803", "--with-train", "q")
     text = spec.read_text()
-    spec.write_text(text.replace("epochs = 2", "epochs = 2  augment = [mixup()]"))
-    refused("E0904", "--with-train")
+    for wrong in (
+        'freeze = ["nothing"]',
+        'layer_lr = [["nothing", 0.1]]',
+        "patience = 1  validation = 0",
+        "augment = [mixup(), cutmix()]",
+    ):
+        spec.write_text(text.replace("epochs = 2", f"epochs = 2  {wrong}"))
+        refused("E0802", "--with-train")
     spec.write_text(text.replace("d.npz", "absent.npz"))
     refused("E0804", "--with-train")
     spec.write_text(text.replace("epochs = 2", 'epochs = 2  fresh = ["fc"]'))

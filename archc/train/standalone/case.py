@@ -4,21 +4,116 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from ..build import instantiate
-from ..device import choose, numerics
+from ..choices import Crop, Cutmix, Mixup, Rotate, Scale, Shift
+from ..device import SMALL_STEP, Setup, choose, numerics
 from ..errors import TrainError
 from ..fitting import Prepared, prepare
-from ..objective import make_heads, tensors, values_of
+from ..freezing import Frozen
+from ..loop import batches
+from ..metrics import IGNORED
+from ..objective import Head, make_heads, tensors, values_of
 from ..recipe import Recipe
-from ..sources import load
+from ..sources import Data, load
 from ..training import input_shape, placed, probe
-from ..transfer import start
-from .augmenting import KNOWN
-from .script import Case
+from ..transfer import check_rates, start
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a script is about, and what is known of its data."""
+
+    network: str
+    """The class that the module beside the script defines."""
+    module: str
+    """The name of that module."""
+    spec: str
+    """The name of the spec's file."""
+    recipe: Recipe
+    heads: Sequence[Head]
+    """Main outputs first."""
+    outputs: tuple[tuple[int, ...], ...]
+    """Shape of each head's output, without the batch."""
+    measured: int
+    """Which main output the metric is of."""
+    listed: bool
+    """Does the network give a list for its only output?"""
+    shape: tuple[int, ...]
+    """Of the network's input, without the batch."""
+    data: Data
+    ready: Prepared
+    init: bytes | None
+    """Weights to start from, as `torch.save` writes a state_dict."""
+    small: bool
+    """Is a step so little work that more than one CPU thread would only wait?"""
+
+    @property
+    def kind(self) -> str:
+        """Of the targets; see `samples.Split`."""
+        return self.ready.train.kind
+
+    @property
+    def image(self) -> bool:
+        return len(self.shape) == 3
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the input images."""
+        return (self.shape[1], self.shape[2]) if self.image else (1, 1)
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each head's output; a single number has one."""
+        return tuple(shape[0] if shape else 1 for shape in self.outputs)
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are for the metric; a single output tells two by its sign."""
+        return max(self.channels[self.measured], 2)
+
+    @property
+    def moved(self) -> str:
+        """What moves with the images: their `masks`, `keypoints`, `pictures`; "" where nothing."""
+        y = self.ready.train.y
+        here = y.shape[-2:] == self.ready.train.x.shape[-2:]
+        if self.kind == "masks":
+            return "masks" if y.ndim == 3 and here else ""
+        if self.kind == "values":
+            return "pictures" if y.ndim == 4 and here else ""
+        return "keypoints" if self.kind == "keypoints" else ""
+
+    @property
+    def ignoring(self) -> bool:
+        """Are there places that do not count, in the data or by what augmentation lets in?"""
+        splits = (self.ready.train, self.ready.validation, self.ready.test)
+        if self.kind in ("values", "keypoints") or not self.ready.ignoring:
+            return False
+        borders = isinstance_of(self.recipe.augment, Shift, Scale, Rotate, Crop)
+        return (borders and self.moved == "masks") or any(
+            bool((split.y == IGNORED).any()) for split in splits if split is not None
+        )
+
+    @property
+    def soft(self) -> bool:
+        """Are there samples of two classes at once?"""
+        return self.kind == "classes" and isinstance_of(self.recipe.augment, Mixup, Cutmix)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return batches(len(self.ready.train), self.recipe)[1]
+
+
+def isinstance_of(choices: Sequence[Any], *kinds: type) -> bool:
+    """Is one of the choices of one of these kinds?"""
+    return any(isinstance(choice, kinds) for choice in choices)
 
 
 def make_case(
@@ -32,17 +127,16 @@ def make_case(
     outputs: Sequence[tuple[str | None, bool]],
     spec_dir: Path,
 ) -> Case:
-    """Load the data of a recipe and run two samples through its network, to see what they are.
+    """Load the data of a recipe and run samples through its network, to see what they are.
 
-    `module`: name of the file with the network's `code`. Raises TrainError as training does, and
-    E0904 where a setting has no form in a script.
+    `module`: name of the file with the network's `code`. Raises TrainError as training does.
     """
     heads = make_heads(recipe, outputs)
     shape = input_shape(inputs)
+    _check(recipe)
     with placed(recipe, "data"):
         data = load(recipe.data, spec_dir, trusted=recipe.from_command_line("data"))
         ready = prepare(data, recipe, shape)
-    _check_augment(recipe, ready)
     setup = choose(recipe, "cpu", len(shape), 0)
     with numerics(setup), placed(recipe, "data"):
         torch.manual_seed(recipe.seed)
@@ -52,36 +146,45 @@ def make_case(
             file = io.BytesIO()
             torch.save(made.state_dict(), file)
             init = file.getvalue()
-        _, objective = probe(made, heads, ready, setup)
-        made.eval()
-        with torch.no_grad():
-            result = made(torch.zeros(1, *shape))
-    out = tensors(values_of(result, len(objective.main))[objective.measured])[-1]
+        Frozen(made, recipe)
+        check_rates(made, recipe)
+        macs, objective = probe(made, heads, ready, setup)
+        found, listed = _outputs(made, heads, shape, setup)
     return Case(
         network=network,
         module=module,
         spec=spec,
         recipe=recipe,
         heads=heads,
+        outputs=found,
         measured=objective.measured,
-        classes=out.shape[1] if out.ndim > 1 else 1,
+        listed=listed,
         shape=shape,
         data=data,
         ready=ready,
         init=init,
+        small=macs * batches(len(ready.train), recipe)[0] < SMALL_STEP,
     )
 
 
-def _check_augment(recipe: Recipe, ready: Prepared) -> None:
-    """Raise TrainError E0904 where a step has no form in a script."""
-    split = ready.train
-    moves = split.kind == "keypoints" or (split.kind == "values" and split.y.ndim == 4)
-    for choice in recipe.augment:
-        if type(choice) not in KNOWN or moves:
-            what = f" of {split.kind}" if moves else ""
-            raise TrainError(
-                "E0904",
-                f"`{choice.name}`{what} has no form in a stand-alone script",
-                recipe.place("augment"),
-                help="leave it out, or train with `archc train`",
-            )
+def _check(recipe: Recipe) -> None:
+    """What one setting asks of another. Raises TrainError E0802."""
+    if recipe.patience > 0 and recipe.validation == 0:
+        raise TrainError(
+            "E0802",
+            "`patience` needs a validation split to know better epochs from worse",
+            recipe.place("patience"),
+            help="write `validation = 0.1`, or leave out `patience`",
+        )
+
+
+def _outputs(
+    module: nn.Module, heads: Sequence[Head], shape: tuple[int, ...], setup: Setup
+) -> tuple[tuple[tuple[int, ...], ...], bool]:
+    """Shape of each head's output, and whether a single head comes as a list of one tensor."""
+    module.train(any(head.training for head in heads))
+    with torch.no_grad(), setup.autocast():
+        values = values_of(module(torch.zeros(2, *shape)), len(heads))
+    last = [tensors(value)[-1] for value in values]
+    listed = len(heads) == 1 and not isinstance(values[0], torch.Tensor)
+    return tuple(tuple(out.shape[1:]) for out in last), listed

@@ -1,189 +1,158 @@
-"""One epoch of a recipe as code, and what it calls: losses, groups of parameters."""
+"""One epoch of a recipe as code: the steps, and groups of parameters."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..choices import Constant, Cosine, OneCycle, Step
-from .augmenting import Augmenting
-from .layout import lines
-
-if TYPE_CHECKING:
-    from .losses import Criteria
-    from .script import Case
-
-
-def total_loss(criteria: Criteria) -> str:
-    return lines(
-        "def total_loss(outputs: tuple[Tensor, ...], target: Tensor) -> Tensor:",
-        '    """The weighted sum over outputs; those for training only come last."""',
-        f"    heads = {criteria.pairs}",
-        "    total = torch.zeros((), device=target.device)",
-        "    for (weight, loss), output in zip(heads, outputs, strict=False):",
-        "        total = total + loss(output, target) * weight",
-        "    return total",
-    )
-
-
-def mass(criteria: Criteria) -> str:
-    return lines(
-        "def mass(target: Tensor) -> Tensor:",
-        '    """What the mean of a batch\'s loss is over: what batches are to be weighted by."""',
-        f"    return {criteria.counted}",
-    )
+from .case import Case
+from .layout import call, lines
+from .losses import Criteria
 
 
 def groups(case: Case) -> str:
+    """The function that gives parameters settings of their own; empty where none has any."""
     recipe = case.recipe
-    peak = "LR * rate_of(name)" if recipe.layer_lr else "LR"
-    decay = recipe.optimizer.weight_decay
-    extra = [f'"weight_decay": 0.0 if p.ndim <= 1 else {decay}'] if recipe.no_decay else []
-    entries = ", ".join(['"params": [p]', f'"peak": {peak}', *extra])
-    what = " and ".join(
-        (["learning rates"] if recipe.layer_lr else [])
-        + (["weight decays"] if recipe.no_decay else [])
-    )
+    head = "def groups(model: nn.Module) -> list[dict[str, object]]:"
+    if not recipe.layer_lr:
+        if not recipe.no_decay:
+            return ""
+        return lines(
+            head,
+            '    """No weight decay for parameters of one axis: biases, normalisations."""',
+            "    learned = [p for p in model.parameters() if p.requires_grad]",
+            "    return [",
+            '        {"params": [p for p in learned if p.ndim > 1]},',
+            '        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},',
+            "    ]",
+        )
+    doc = "Each parameter with its own learning rate at the schedule's peak."
+    entries = ['"params": [p]', '"peak": LR * lr_factor(name)']
+    if recipe.no_decay:
+        doc = "Each parameter with its own peak learning rate; weight decay for more than one axis."
+        entries.append(f'"weight_decay": {recipe.optimizer.weight_decay} if p.ndim > 1 else 0.0')
     return lines(
-        "def groups(model: nn.Module) -> list[dict[str, object]]:",
-        f'    """Parameters with their own {what}."""',
+        head,
+        f'    """{doc}"""',
         "    return [",
-        f"        {{{entries}}}",
+        *call("        {", entries, "}"),
         "        for name, p in model.named_parameters()",
         "        if p.requires_grad",
         "    ]",
     )
 
 
-def grouped(case: Case) -> bool:
-    return case.recipe.no_decay or bool(case.recipe.layer_lr)
-
-
 def rate(case: Case) -> str:
-    names = {OneCycle: "one_cycle", Cosine: "half_cosine", Step: "stairs", Constant: "constant"}
-    name = names[type(case.recipe.schedule)]
-    if name == "constant" and case.recipe.schedule.warmup == 0:
+    """The share of the learning rate in a step, as an expression; empty where it is all of it."""
+    schedule = case.recipe.schedule
+    if isinstance(schedule, Constant) and schedule.warmup == 0:
         return ""
-    extra = ", steps" if name == "stairs" else ""
+    names = {OneCycle: "one_cycle", Cosine: "cosine_decay", Step: "step_decay"}
+    name = names.get(type(schedule), "constant")
+    if isinstance(schedule, Step) and schedule.at is not None:
+        name = "multistep_decay"
+    extra = ", steps" if isinstance(schedule, Step) else ""
     return f"{name}(epoch * steps + step, epochs * steps{extra})"
 
 
-def autocast(case: Case) -> list[str]:
-    """The `with` around a forward pass; none in full precision."""
+def forward(case: Case, batch: str) -> list[str]:
+    """Lines of a forward pass, in the recipe's precision."""
+    line = f"outputs = model(normalize({batch}))"
     precision = case.recipe.precision
     if precision == "fp32":
-        return []
-    on = "" if precision == "bf16" else ', enabled=x.device.type == "cuda"'
-    return [f"with torch.autocast(x.device.type, torch.bfloat16{on}):"]
-
-
-def loss_of(criteria: Criteria, outputs: str, target: str) -> str:
-    if not criteria.single:
-        return f"total_loss({outputs}, {target})"
-    weight = f" * {criteria.weight}" if criteria.weight != 1 else ""
-    return f"{criteria.of}({outputs}, {target}){weight}"
-
-
-# --------------------------------------------------------------------------- one epoch
+        return [line]
+    if precision == "bf16":
+        return ["with torch.autocast(x.device.type, torch.bfloat16):", f"    {line}"]
+    return ["with mixed_precision(x.device):", f"    {line}"]
 
 
 def train_epoch(case: Case, criteria: Criteria) -> str:
     """The function that trains for one epoch."""
-    recipe, augmenting = case.recipe, Augmenting(case)
-    several = recipe.accumulate > 1
-    extra = [("epochs: int", bool(rate(case))), ("still: list[nn.Module]", bool(recipe.freeze)),
-             ("average: nn.Module", recipe.ema > 0)]  # fmt: skip
+    recipe = case.recipe
+    extra = [("epochs: int", bool(rate(case))), ("frozen_norms: list[nn.Module]",
+             bool(recipe.freeze)), ("ema: nn.Module", recipe.ema > 0)]  # fmt: skip
     arguments = ["model: nn.Module", "optimizer: torch.optim.Optimizer", "x: Tensor", "y: Tensor",
                  "epoch: int", *(a for a, there in extra if there)]  # fmt: skip
-    clip = [
-        "        learned = [p for p in model.parameters() if p.requires_grad]",
-        "        nn.utils.clip_grad_norm_(learned, CLIP)",
-    ]
-    ema = ["        follow(average, model, epoch * steps + step + 1)"]
+    few = len(case.ready.train) < recipe.batch
+    augment = ["    augmented = augmentation(x, y, epoch)"] if recipe.augment else []
+    hold = ["    for layer in frozen_norms:", "        layer.eval()"] if recipe.freeze else []
+    ema = ["        update_ema(ema, model, epoch * steps + step + 1)"] if recipe.ema > 0 else []
     return lines(
-        "def train_epoch(",
-        [f"    {argument}," for argument in arguments],
-        ") -> list[float]:",
+        *call("def train_epoch(", arguments, ") -> list[float]:"),
         '    """One pass over the training samples. Gives the loss of each step."""',
-        "    steps = len(x) // BATCH",
+        f"    steps = {'1  # there are fewer samples than a batch' if few else 'len(x) // BATCH'}",
         '    order = torch.randperm(len(x), generator=keyed("order", epoch)).to(x.device)',
-        [f"    {line}" for line in augmenting.drawn],
-        '    torch.manual_seed(keyed("layers", epoch).initial_seed())  # of dropout',
+        augment,
+        '    torch.manual_seed(keyed("layers", epoch).initial_seed())  # dropout',
         "    model.train()",
-        ["    for layer in still:", "        layer.eval()"] if recipe.freeze else [],
+        hold,
         "    losses = []",
         "    for step in range(steps):",
         _rates(case),
         "        rows = order[step * BATCH : (step + 1) * BATCH]",
-        _body(case, criteria, augmenting),
-        clip if recipe.clip > 0 else [],
+        _whole(case, criteria) if recipe.accumulate == 1 else _in_parts(case, criteria),
+        _clipping(case),
         "        optimizer.step()",
         "        optimizer.zero_grad()",
-        ema if recipe.ema > 0 else [],
-        f"        losses.append({'total' if several else 'loss.detach()'})",
+        ema,
+        f"        losses.append({'loss.detach()' if recipe.accumulate == 1 else 'total'})",
         "    return torch.stack(losses).tolist()",
     )
 
 
 def _rates(case: Case) -> list[str]:
     """Lines that set the learning rate of a step; none where it never changes."""
-    share = rate(case)
-    if not share and not case.recipe.layer_lr:
+    share, layers = rate(case), bool(case.recipe.layer_lr)
+    if not share and not layers:
         return []
-    peak = 'group["peak"]' if grouped(case) else "LR"
+    peak = 'group["peak"]' if layers else "LR"
     return [
+        *([f"        factor = {share}"] if share else []),
         "        for group in optimizer.param_groups:",
-        f'            group["lr"] = {peak}' + (f" * {share}" if share else ""),
+        f'            group["lr"] = {peak}' + (" * factor" if share else ""),
     ]
 
 
-def _body(case: Case, criteria: Criteria, augmenting: Augmenting) -> list[str]:
-    """The samples `rows` forwards and backwards, at once or in parts."""
-    if case.recipe.accumulate == 1:
-        return [*_forward(case, criteria, augmenting, "rows", 8), "        loss.backward()"]
+def _clipping(case: Case) -> list[str]:
+    if case.recipe.clip == 0:
+        return []
+    return ["        nn.utils.clip_grad_norm_(model.parameters(), CLIP)"]
+
+
+def _whole(case: Case, criteria: Criteria) -> list[str]:
+    """The samples `rows` forwards and backwards at once."""
+    augmented = bool(case.recipe.augment)
+    batch, target = ("batch", "target") if augmented else ("x[rows]", "y[rows]")
+    return [
+        *(["        batch, target = augmented(rows)"] if augmented else []),
+        *(f"        {line}" for line in forward(case, batch)),
+        f"        loss = {criteria.of('outputs', target)}",
+        "        loss.backward()",
+    ]
+
+
+def _in_parts(case: Case, criteria: Criteria) -> list[str]:
+    """The same in parts, weighted by what the loss is a mean over."""
+    augmented = bool(case.recipe.augment)
+    source = "augmented(part)" if augmented else "(x[part], y[part])"
+    pair = f"batch, target = {'augmented(part)' if augmented else 'x[part], y[part]'}"
     end = ["            loss.backward()", "            total += loss.detach()"]
     zero = "        total = torch.zeros((), device=x.device)"
-    if not criteria.counted:
+    if not criteria.divided_in_training:
+        samples = "len(part) / len(rows)" if criteria.by_output else "(len(part) / len(rows))"
         return [
             zero,
             "        for part in rows.chunk(ACCUMULATE):",
-            *_forward(case, criteria, augmenting, "part", 12),
-            "            loss = loss * (len(part) / len(rows))",
+            f"            {pair}",
+            *(f"            {line}" for line in forward(case, "batch")),
+            f"            loss = {criteria.of('outputs', 'target', samples)}",
             *end,
         ]
-    with_ = autocast(case)
-    deeper = "    " if with_ else ""
     return [
-        "        parts = []",
-        "        for part in rows.chunk(ACCUMULATE):",
-        "            batch, target = x[part], y[part]",
-        *(f"            {line.format(rows='part')}" for line in augmenting.lines),
-        "            parts.append((batch, target))",
-        "        counts = [mass(target) for _, target in parts]",
+        f"        parts = [{source} for part in rows.chunk(ACCUMULATE)]",
+        "        counts = torch.stack([normalizer(target) for _, target in parts])",
+        "        shares = counts / counts.sum(0).clamp_min(1e-12)",
         zero,
-        "        for (batch, target), count in zip(parts, counts, strict=True):",
-        *(f"            {line}" for line in with_),
-        f"            {deeper}outputs = model(normalized(batch))",
-        f"            loss = {loss_of(criteria, 'outputs', 'target')}",
-        "            loss = loss * (count / sum(counts))",
+        "        for (batch, target), share in zip(parts, shares, strict=True):",
+        *(f"            {line}" for line in forward(case, "batch")),
+        f"            loss = {criteria.of('outputs', 'target', 'share', each=True)}",
         *end,
     ]
-
-
-def _forward(
-    case: Case, criteria: Criteria, augmenting: Augmenting, rows: str, columns: int
-) -> list[str]:
-    """From the samples `rows` to their loss, indented by so many columns."""
-    moved = augmenting.masks and bool(augmenting.lines)
-    with_ = autocast(case)
-    deeper = "    " if with_ else ""
-    batch = "batch" if augmenting.lines else f"x[{rows}]"
-    loss = loss_of(criteria, "outputs", "target" if moved else f"y[{rows}]")
-    made = [
-        *([f"batch = x[{rows}]"] if augmenting.lines else []),
-        *([f"target = y[{rows}]"] if moved else []),
-        *(line.format(rows=rows) for line in augmenting.lines),
-        *with_,
-        f"{deeper}outputs = model(normalized({batch}))",
-        f"loss = {loss}",
-    ]
-    return [" " * columns + line for line in made]

@@ -24,6 +24,15 @@ def call(start: str, arguments: Sequence[str], end: str = ")", within: int = 0) 
     return [start, *(f"{indent}    {argument}," for argument in arguments), indent + end]
 
 
+def comprehension(start: str, value: str, loop: str, end: str = ")") -> list[str]:
+    """`f(value for x in xs)` on one line if it fits, else on lines of its own."""
+    made = call(start, [f"{value} {loop}"], end)
+    if len(made) == 3 and len(made[1].rstrip(",")) > WIDTH:
+        indent = " " * (len(start) - len(start.lstrip()) + 4)
+        return [start, indent + value, indent + loop, made[2]]
+    return made
+
+
 def lines(*parts: str | list[str]) -> str:
     """Text out of lines and lists of lines; empty lists leave nothing."""
     flat = [line for part in parts for line in ([part] if isinstance(part, str) else part)]

@@ -2,137 +2,122 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from .layout import lines
+from ..choices import FromData, Given, Idx, Npz
+from ..recipe import Recipe
+from .case import Case
+from .layout import comprehension, lines
 
-if TYPE_CHECKING:
-    from .script import Case
+SELECTING = ("classes", "samples", "ignore", "permute")
+"""Settings that change what the data are."""
 
 
-def loading(case: Case) -> list[str]:
-    """The functions that bring the data in."""
-    from .script import reader
+def source(case: Case) -> tuple[Path, str] | None:
+    """A path that a script can read as it is, and by which function; None where there is none."""
+    recipe, where = case.recipe, Path(case.data.where)
+    defaults = Recipe.model_fields
+    if any(getattr(recipe, name) != defaults[name].default for name in SELECTING):
+        return None
+    if isinstance(recipe.data, Idx) and _plain_names(where):
+        return where, "load_idx"
+    plain = isinstance(recipe.data, Npz) and not recipe.data.keypoints
+    return (where, "load_npz") if plain else None
 
-    name = reader(case)
-    parts = ["train", "validation", "test"] if case.ready.validation else ["train", "test"]
-    words = "training, held out and test" if case.ready.validation else "training and test"
-    if name is None:
-        return [_ready_made(parts, words)]
-    fit = _fitting(case)
-    placed = "fitted(x).to(device)" if fit else "x.to(device)"
-    y = "fitted_places(y).to(device)" if _moves_places(case) else "y.to(device)"
-    held_out = [
+
+def _plain_names(folder: Path) -> bool:
+    """Do the files have the names of today, gzipped or not?"""
+    names = (
+        f"{split}-{kind}-ubyte"
+        for split in ("train", "t10k")
+        for kind in ("images-idx3", "labels-idx1")
+    )
+    return all((folder / n).is_file() or (folder / f"{n}.gz").is_file() for n in names)
+
+
+def loading(case: Case) -> str:
+    """The function that brings the data in."""
+    held_out = case.ready.validation is not None
+    words = "training, validation and test" if held_out else "training and test"
+    found = source(case)
+    if found is None:
+        names = '"train", "validation", "test"' if held_out else '"train", "test"'
+        y = "torch.from_numpy(y).to(device)" + ("" if _fractions(case) else ".long()")
+        return lines(
+            "def load(device: torch.device) -> list[tuple[Tensor, Tensor]]:",
+            f'    """Samples and targets for {words}."""',
+            "    with np.load(DATA) as arrays:",
+            f'        parts = [(arrays[f"x_{{s}}"], arrays[f"y_{{s}}"]) for s in ({names})]',
+            comprehension(
+                "    return [", f"(torch.from_numpy(x).to(device), {y})", "for x, y in parts", "]"
+            ),
+        )
+    reader = found[1]
+    test = "t10k" if reader == "load_idx" else "test"
+    x, y, how = _fitting(case)
+    split = [
         '    order = torch.randperm(len(x), generator=keyed("validation"))',
-        "    held_out, rest = order[:HELD_OUT], order[HELD_OUT:]",
+        "    held_out, rest = order[:VALIDATION], order[VALIDATION:]",
         "    parts = [(x[rest], y[rest]), (x[held_out], y[held_out]), test]",
     ]
-    test = "t10k" if name == "load_idx" else "test"
-    load = lines(
-        "def load(device: torch.device) -> list[tuple[Tensor, Tensor]]:",
-        f'    """Samples and targets: {words} ones."""',
-        f'    (x, y), test = {name}("train"), {name}("{test}")',
-        held_out if case.ready.validation else ["    parts = [(x, y), test]"],
-        f"    return [({placed}, {y}) for x, y in parts]",
-    )
-    return [*fit, load]
-
-
-def _ready_made(parts: list[str], words: str) -> str:
-    """The function that reads arrays made for the script."""
-    names = ", ".join(f'"{part}"' for part in parts)
     return lines(
         "def load(device: torch.device) -> list[tuple[Tensor, Tensor]]:",
-        f'    """Samples and targets: {words} ones."""',
-        f"    parts = ({names})",
-        "    with np.load(DATA) as arrays:",
-        '        pairs = [(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in parts]',
-        "    return [tuple(torch.from_numpy(a).to(device) for a in pair) for pair in pairs]",
+        f'    """Samples and targets for {words}{how}."""',
+        f'    (x, y), test = {reader}("train"), {reader}("{test}")',
+        split if held_out else ["    parts = [(x, y), test]"],
+        comprehension(
+            "    return [", f"({x}.to(device), {y}.to(device))", "for x, y in parts", "]"
+        ),
     )
 
 
-def _sizes(case: Case) -> tuple[tuple[int, ...], bool]:
-    """Shape of a sample as loaded, channels first, and whether they have to be moved there."""
+def _fractions(case: Case) -> bool:
+    """Are targets no whole numbers?"""
+    return case.kind in ("values", "keypoints")
+
+
+def _fitting(case: Case) -> tuple[str, str, str]:
+    """Samples `x` and targets `y` as the network takes them, as expressions; and how, in words."""
     size, shape = tuple(case.data.train.x.shape[1:]), case.shape
-    moved = len(size) == len(shape) > 1 and size[0] != shape[0] and size[-1] == shape[0]
-    return ((size[-1], *size[:-1]) if moved else size), moved
+    x = "x"
+    if len(size) == len(shape) > 1 and size[0] != shape[0] and size[-1] == shape[0]:
+        x, size = "x.movedim(-1, 1)", (size[-1], *size[:-1])
+    if size == shape:
+        return (x, "y", "") if x == "x" else (f"{x}.contiguous()", "y", ", channels first")
+    if len(shape) == 1:
+        return f"{x}.flatten(1)", "y", ", images as rows"
+    room = [n - m for n, m in zip(shape[1:], size[1:], strict=True)]
+    # last axis first, as torch takes it: left, right, top, bottom
+    border = tuple(side for r in reversed(room) for side in (r // 2, r - r // 2))
+    how = f", images padded to {'x'.join(map(str, shape[1:]))}"
+    mask = case.kind == "masks" and tuple(case.data.train.y.shape[1:]) == size[1:]
+    y = f"F.pad(y, {border}, value=IGNORED)" if mask else "y"
+    return f"F.pad({x}, {border})", y, how
 
 
-def _border(case: Case) -> list[int]:
-    """Zeros to the left, right, top, bottom (last axis first), as torch's `pad` takes them."""
-    size, _ = _sizes(case)
-    room = [n - m for n, m in zip(case.shape[1:], size[1:], strict=True)]
-    return [side for r in reversed(room) for side in (r // 2, r - r // 2)]
-
-
-def _moves_places(case: Case) -> bool:
-    """Do targets change where images get a border?"""
-    size, _ = _sizes(case)
-    return len(size) == len(case.shape) and size != case.shape and case.kind in (
-        "keypoints", "masks",
-    )  # fmt: skip
-
-
-def _fitting(case: Case) -> list[str]:
-    """Functions that bring samples (and places in them) to the network's input, if need be."""
-    size, moved = _sizes(case)
-    if size == case.shape and not moved:
-        return []
-    first = "x.movedim(-1, 1)" if moved else "x"
-    if size == case.shape:
-        what, result = "Channels first.", f"{first}.contiguous()"
-    elif len(case.shape) == 1:
-        what, result = "As rows of numbers.", f"{first}.flatten(1)"
-    else:
-        by = "x".join(map(str, case.shape[1:]))
-        what = f"In the middle of the {by} input, zeros around."
-        result = f"F.pad({first}, {tuple(_border(case))})"
-    made = [
-        lines(
-            "def fitted(x: Tensor) -> Tensor:",
-            f'    """{what}"""',
-            f"    return {result}",
-        )
-    ]
-    if _moves_places(case):
-        border = _border(case)
-        place = f"y + torch.tensor([{border[0]}, {border[2]}, 0.0])"
-        if case.kind == "masks":
-            place = f"F.pad(y, {tuple(border)}, value=IGNORED)"
-        made.append(
-            lines(
-                "def fitted_places(y: Tensor) -> Tensor:",
-                '    """Targets of images that got a border."""',
-                f"    return {place}",
-            )
-        )
-    return made
-
-
-def normalized(case: Case) -> str:
-    ready = case.ready
+def normalizing(case: Case) -> str:
+    """The function from samples as stored to what the network takes."""
+    ready, how = case.ready, case.recipe.normalize
     scale = "1 / 255" if ready.scale != 1 else "1"
-    plain = bool((ready.mean == 0).all()) and bool((ready.std == 1).all())
-    number = "x.float()"
-    body = []
-    if not plain:
-        body.append(f"    slope, offset = ({scale} / STD).to(x.device), (-MEAN / STD).to(x.device)")
+    number, body = "x.float()", []
+    if isinstance(how, FromData | Given):
+        body = [f"    slope, offset = ({scale} / STD).to(x.device), (-MEAN / STD).to(x.device)"]
         number = "x.float() * slope + offset"
     elif scale != "1":
         number = f"x.float() * ({scale})"
     last = case.recipe.channels_last if case.image else False
-    if last == "auto":
-        body += [
-            f"    x = {number}",
-            '    if x.device.type == "cuda":',
-            "        x = x.contiguous(memory_format=torch.channels_last)",
-            "    return x",
-        ]
-    elif last:
-        body += [f"    x = {number}", "    return x.contiguous(memory_format=torch.channels_last)"]
-    else:
-        body.append(f"    return {number}")
-    what = "Numbers as the network takes them."
-    if not plain:
-        what = "Numbers of mean 0 and deviation 1, over the training samples."
-    return lines("def normalized(x: Tensor) -> Tensor:", f'    """{what}"""', body)
+    if last:
+        body.append(f"    x = {number}")
+        number = "x.contiguous(memory_format=torch.channels_last)"
+        if last == "auto":
+            number += " if x.is_cuda else x"
+    doc = "Numbers as the network takes them."
+    if isinstance(how, FromData):
+        doc = "Mean 0 and deviation 1 per channel, by the statistics of the training samples."
+    elif isinstance(how, Given):
+        doc = "Less MEAN, by STD, per channel."
+    elif scale != "1":
+        doc = "Bytes as numbers from 0 to 1."
+    return lines(
+        "def normalize(x: Tensor) -> Tensor:", f'    """{doc}"""', body, f"    return {number}"
+    )

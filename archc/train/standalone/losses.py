@@ -3,126 +3,289 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from ..choices import ByTask, CrossEntropy, Dice, Heatmaps, Huber, Loss
+from ..choices import Bce, ByTask, CrossEntropy, Dice, Heatmaps, Huber, Loss
 from ..losses import DEFAULTS
-from ..objective import Head
-from .layout import call
+from .case import Case
+from .layout import call, comprehension, lines
+
+Kind = tuple[Loss, tuple[int, ...]]
+"""A loss and the shape of the output that it is of."""
 
 
 class Criteria:
     """Functions and constants for the losses of all outputs."""
 
-    def __init__(
-        self, heads: Sequence[Head], kind: str, ignoring: bool, size: tuple[int, int]
-    ) -> None:
-        self.kind = kind
-        self.ignoring = ignoring
+    def __init__(self, case: Case) -> None:
+        self.case = case
         self.constants: dict[str, str] = {}
         self.functions: list[str] = []
-        self.single = len(heads) == 1
-        choices: list[Loss] = []
-        named = []
-        for head in heads:
-            choice = DEFAULTS[kind] if isinstance(head.choice, ByTask) else head.choice
-            if choice not in choices:
-                choices.append(choice)
-            named.append((head.weight, choices.index(choice)))
-        names = ["criterion"] if len(choices) == 1 else _names(choices)
-        for name, choice in zip(names, choices, strict=True):
-            self.functions.append(self._function(name, choice))
-        weights = ", ".join(f"({weight}, {names[i]})" for weight, i in named)
-        self.weight = named[0][0] if self.single else 1.0
-        self.of = names[0]
-        self.pairs = f"[{weights}]"
+        self.single = len(case.heads) == 1
+        kinds: list[Kind] = []
+        terms = []
+        for head, shape in zip(case.heads, case.outputs, strict=True):
+            auto = isinstance(head.choice, ByTask)
+            kind = (DEFAULTS[case.kind] if auto else head.choice, shape)
+            if kind not in kinds:
+                kinds.append(kind)
+            terms.append((head.weight, kinds.index(kind)))
+        self._names = ["criterion"] if len(kinds) == 1 else _names(kinds)
+        self._terms = [(weight, self._names[i]) for weight, i in terms]
+        masses = [self._mass(kinds[i][0]) for _, i in terms]
+        self._masses = masses
+        self.by_output = len(set(masses)) > 1
+        """Are the losses of several outputs means over different things?"""
+        self.divided = any(masses)
+        """Is the loss a mean over something else than samples?"""
+        for name, (choice, shape) in zip(self._names, kinds, strict=True):
+            self.functions.append(self._function(name, choice, shape))
+        if self.divided:
+            self.functions.append(self._normalizer())
+        if not self.single:
+            self.functions.append(self._total())
 
-        self.counted = self._counted(choices[0]) if self.single else None
-        """What the mean of the only loss is over, as an expression of `target`; None: samples."""
+    @property
+    def divided_in_training(self) -> bool:
+        """The same of training batches: what was blended out of two classes has no number."""
+        return self.divided and not self.case.soft
 
-    def _counted(self, choice: Loss) -> str | None:
-        """As `losses.Criterion.count`."""
+    def of(self, outputs: str, target: str, share: str = "", *, each: bool = False) -> str:
+        """The loss of a batch as an expression.
+
+        `share`: how much of a whole it is, if need be. `each`: that is as many numbers as outputs.
+        """
+        if self.by_output:
+            given = share if each else f"[{share or '1.0'}] * {len(self._terms)}"
+            return f"total_loss({outputs}, {target}, {given})"
+        times = f" * {share}" if share else ""
+        if not self.single:
+            return f"total_loss({outputs}, {target}){times}"
+        weight, name = self._terms[0]
+        value = outputs + ("[0]" if self.case.listed else "")
+        factor = f" * {weight}" if weight != 1 else ""
+        return f"{name}({value}, {target}){factor}{times}"
+
+    # ------------------------------------------------------------------ means over what
+
+    def _mass(self, choice: Loss) -> str:
+        """What the mean of a loss is over, as an expression of `target`; "": samples."""
+        there = "(target != IGNORED)" if self.case.ignoring else ""
         if isinstance(choice, Heatmaps):
             return "(target[..., 2] > 0).sum()"
-        there = "(target != IGNORED)" if self.ignoring else ""
         if isinstance(choice, CrossEntropy) and choice.weights:
             at = "[target.clamp_min(0)]" if there else "[target]"
             weights = f"WEIGHTS.to(target.device){at}"
             return f"({there} * {weights}).sum()" if there else f"{weights}.sum()"
-        if isinstance(choice, Dice) or not there or self.kind == "values":
-            return None
+        if isinstance(choice, Dice) or not there:
+            return ""
         return f"{there}.sum()"
 
-    def _function(self, name: str, choice: Loss) -> str:
-        head = f"def {name}(output: Tensor, target: Tensor) -> Tensor:\n"
-        return head + "".join(f"    {line}\n" for line in self._lines(choice)).rstrip()
+    def _normalizer(self) -> str:
+        what = {
+            "keypoints": "visible keypoints",
+            "masks": "pixels that are not ignored",
+            "classes": "samples that are not ignored",
+        }[self.case.kind]
+        if "WEIGHTS" in self._masses[0]:
+            what = "the weights of the targets' classes"
+        doc, body = f"What the loss is a mean over: {what}.", [f"    return {self._masses[0]}"]
+        if self.by_output:
+            doc = "What the loss of each output is a mean over."
+            body = call("    return torch.stack([", self._stacked(), "])")
+        return lines("def normalizer(target: Tensor) -> Tensor:", f'    """{doc}"""', body)
 
-    def _lines(self, choice: Loss) -> list[str]:
+    def _stacked(self) -> list[str]:
+        samples = "torch.tensor(float(len(target)), device=target.device)"
+        return [mass or samples for mass in self._masses]
+
+    def _total(self) -> str:
+        """The sum over the outputs."""
+        weights = {weight for weight, _ in self._terms}
+        arguments, zipped, factor = ["outputs: Sequence[Tensor]", "target: Tensor"], "outputs", ""
+        if self.by_output:
+            arguments.append("shares: Iterable[float]")
+            zipped, factor = "outputs, shares", " * share"
+        named = "output, share" if self.by_output else "output"
+        auxiliary = any(head.training for head in self.case.heads)
+        extra = " Auxiliary ones are there in training only." if auxiliary else ""
+        head = [
+            f"def total_loss({', '.join(arguments)}) -> Tensor:",
+            f'    """The sum of the losses of all outputs.{extra}"""',
+        ]
+        if weights == {1.0} and len(self._names) == 1 and not self.by_output:
+            return lines(*head, "    return sum(criterion(output, target) for output in outputs)")
+        terms = ", ".join(f"({weight}, {name})" for weight, name in self._terms)
+        strict = "strict=False" if auxiliary or self.by_output else "strict=True"
+        return lines(
+            *head,
+            f"    terms = [{terms}]",
+            *comprehension(
+                "    return sum(",
+                f"weight * loss(output, target){factor}",
+                f"for (weight, loss), {named} in zip(terms, {zipped}, {strict})",
+            ),
+        )
+
+    # ------------------------------------------------------------------ one loss
+
+    def _function(self, name: str, choice: Loss, shape: tuple[int, ...]) -> str:
+        return lines(
+            f"def {name}(output: Tensor, target: Tensor) -> Tensor:",
+            [f"    {line}" for line in self._lines(choice, shape)],
+        )
+
+    def _lines(self, choice: Loss, shape: tuple[int, ...]) -> list[str]:
+        channels = shape[0] if shape else 1
         if isinstance(choice, CrossEntropy):
-            return self._cross_entropy(choice)
+            return self._cross_entropy(choice, channels)
         if isinstance(choice, Dice):
-            return self._dice(choice)
+            return self._dice(choice, channels, len(shape) + 1)
         if isinstance(choice, Heatmaps):
             self.constants["SIGMA"] = repr(choice.sigma)
             return [
-                '"""Against hills of SIGMA cells."""',
-                "return heatmaps(output.float(), target)",
+                '"""Mean squared error against Gaussian heatmaps."""',
+                "return heatmap_loss(output.float(), target)",
             ]
-        kind: Any = {"bce": "binary_cross_entropy_with_logits", "huber": "huber_loss"}
-        function = kind.get(choice.name, "mse_loss")
-        extra = [f"delta={choice.delta}"] if isinstance(choice, Huber) else []
-        doc = {"bce": "Binary cross entropy of logits.", "huber": "Huber loss."}
-        lines = [f'"""{doc.get(choice.name, "Mean squared error.")}"""']
-        wanted = "target" if self.kind == "values" else "one_hot(output, target)"
-        arguments = ["output.float()", wanted, *extra]
-        if not self.ignoring or self.kind == "values":
-            return [*lines, *call(f"return F.{function}(", arguments, within=4)]
+        return self._pointwise(choice, channels)
+
+    def _pointwise(self, choice: Loss, channels: int) -> list[str]:
+        """A mean over the numbers of the output."""
+        function, doc, extra = "mse_loss", "Mean squared error.", []
+        if isinstance(choice, Bce):
+            function = "binary_cross_entropy_with_logits"
+            doc = "Binary cross entropy of logits."
+        elif isinstance(choice, Huber):
+            function, doc, extra = "huber_loss", "Huber loss.", [f"delta={choice.delta}"]
+        made = [f'"""{doc}"""', *self._rows(channels)]
+        arguments = ["output.float()", "target" if self.case.kind == "values" else "rows", *extra]
+        if not self.case.ignoring:
+            return [*made, *call(f"return F.{function}(", arguments, within=4)]
         arguments.append('reduction="none"')
+        made += call(f"loss = F.{function}(", arguments, within=4)
+        if self.case.soft:
+            made += ["if target.is_floating_point():", "    return loss.mean()"]
+        return [*made, "return masked_mean(loss, output, target)"]
+
+    def _rows(self, channels: int) -> list[str]:
+        """Lines that make class numbers `rows` of 0 and 1, as many as the output has channels."""
+        case = self.case
+        if case.kind == "values":
+            return []
+        target = "target.clamp_min(0)" if case.ignoring else "target"
+        if channels == 1:
+            rows = f"{target}.reshape(output.shape).float()"
+        else:
+            axes = ".movedim(-1, 1)" if case.kind == "masks" else ""
+            rows = f"F.one_hot({target}, {channels}){axes}.float()"
+            if case.ignoring:
+                rows = rows.removesuffix(".float()") + " * valid(output, target)"
+        if not case.soft:
+            return [f"rows = {rows}"]
         return [
-            *lines,
-            *call(f"loss = F.{function}(", arguments, within=4),
-            "return mean_over_places(loss, output, target)",
+            "if target.is_floating_point():  # shares of two classes",
+            f"    rows = target{self._slice(channels)}",
+            "else:",
+            f"    rows = {rows}",
         ]
 
-    def _cross_entropy(self, choice: CrossEntropy) -> list[str]:
-        doc = '"""Softmax cross entropy."""'
-        weight = "None"
+    def _slice(self, channels: int) -> str:
+        """From rows of CLASSES numbers to those of an output."""
+        if channels == 1:
+            return "[:, 1:2]"
+        return "" if channels == self.most else f"[:, :{channels}]"
+
+    @property
+    def most(self) -> int:
+        """Classes in the rows that samples blended out of two have."""
+        return max(2, *self.case.channels)
+
+    def _cross_entropy(self, choice: CrossEntropy, channels: int) -> list[str]:
+        made = ['"""Softmax cross entropy."""']
+        extra = []
         if choice.weights:
             self.constants["WEIGHTS"] = f"torch.tensor({choice.weights})"
-            weight = "WEIGHTS.to(output.device)"
-        if self.ignoring:
-            values = f"{weight}, {choice.label_smoothing}"
-            return [doc, f"return masked_cross_entropy(output.float(), target, {values})"]
-        extra = f", {weight}" if choice.weights else ""
+            extra.append("WEIGHTS.to(output.device)")
         if choice.label_smoothing:
-            extra += f", label_smoothing={choice.label_smoothing}"
-        return [doc, f"return F.cross_entropy(output.float(), target{extra})"]
+            extra.append(f"label_smoothing={choice.label_smoothing}")
+        return made + self._entropy("output.float()", extra, channels, "return ", "")
 
-    def _dice(self, choice: Dice) -> list[str]:
+    def _entropy(
+        self, output: str, extra: list[str], channels: int, start: str, end: str
+    ) -> list[str]:
+        """Lines that end in the cross entropy of `output` and `target`, within a statement."""
+        case, made, target = self.case, [], "target"
+        if case.recipe.deterministic and case.kind == "masks":
+            made.append("# pixels as samples: of images, GPUs have no sum in a fixed order")
+            output = f"{output}.movedim(1, -1).flatten(0, -2)"
+            target = "target.flatten()"
+        if case.soft and self._slice(channels) and channels != 1:
+            made += [
+                "if target.is_floating_point():  # shares of two classes",
+                f"    target = target{self._slice(channels)}",
+            ]
+        if not case.ignoring:
+            return made + call(f"{start}F.cross_entropy(", [output, target, *extra], f"){end}", 4)
+        masked = call(f"{start}masked_cross_entropy(", [output, target, *extra], f"){end}", 4)
+        if not case.soft:
+            return made + masked
+        plain = call(f"    {start}F.cross_entropy(", [output, target, *extra], f"){end}", 4)
+        return [*made, "if target.is_floating_point():  # shares of two classes", *plain, *masked]
+
+    def _dice(self, choice: Dice, channels: int, ndim: int) -> list[str]:
+        """Over all places of the batch together: a class that one image lacks says nothing."""
+        case, both = self.case, bool(choice.cross_entropy)
         self.constants["SMOOTH"] = repr(choice.smooth)
-        lines = ['"""Soft Dice loss."""', "output = output.float()"]
-        if not choice.cross_entropy:
-            return [*lines, "return dice(output, target)"]
-        lines[0] = '"""Soft Dice loss and cross entropy."""'
-        entropy = (
-            "masked_cross_entropy(scores, target, None, 0.0)"
-            if self.ignoring
-            else ("F.cross_entropy(scores, target)")
-        )
+        doc = "Soft Dice loss, plus cross entropy." if both else "Soft Dice loss."
+        likely = "output.sigmoid()" if channels == 1 else "output.softmax(1)"
+        axes = str((0, *range(2, ndim))) if ndim > 2 else "0"
+        masked: list[str] = []
+        if case.ignoring and case.soft:
+            masked = [
+                "if not target.is_floating_point():",
+                "    likely = likely * valid(output, target)",
+            ]
+        elif case.ignoring:
+            likely += " * valid(output, target)"
+        made = [
+            f'"""{doc} Milletari et al. 2016."""',
+            "output = output.float()",
+            *self._rows(channels),
+            f"likely = {likely}",
+            *masked,
+            f"overlap, areas = (likely * rows).sum({axes}), likely.sum({axes}) + rows.sum({axes})",
+            "dice = 1 - ((2 * overlap + SMOOTH) / (areas + SMOOTH)).mean()",
+        ]
+        if not both:
+            return [*made, "return dice"]
+        if channels == 1:
+            made += [
+                "output = torch.cat([torch.zeros_like(output), output], 1)  # a logit against 0",
+                *self._flat_target(),
+            ]
+        entropy = self._entropy("output", [], max(channels, 2), "entropy = ", "")
+        if case.soft and case.ignoring:
+            entropy = self._soft_entropy()
+        return [*made, *entropy, f"return dice + {choice.cross_entropy} * entropy"]
+
+    def _flat_target(self) -> list[str]:
+        """Targets of a single channel, without that axis."""
+        if self.case.kind == "masks" and self.case.ready.train.y.ndim == 4:
+            return ["target = target[:, 0]"]
+        return []
+
+    def _soft_entropy(self) -> list[str]:
         return [
-            *lines,
-            "scores = output",
-            "if output.shape[1] == 1:  # a logit against 0 is two classes",
-            "    scores = torch.cat([torch.zeros_like(output), output], 1)",
-            "    target = target.reshape(scores[:, 0].shape)",
-            f"return dice(output, target) + {choice.cross_entropy} * {entropy}",
+            "if target.is_floating_point():",
+            "    entropy = F.cross_entropy(output, target)",
+            "else:",
+            "    entropy = masked_cross_entropy(output, target)",
         ]
 
 
-def _names(choices: Sequence[Loss]) -> list[str]:
+def _names(kinds: Sequence[Kind]) -> list[str]:
     """What the functions of several losses are called: numbered where the name is not enough."""
-    kinds = [choice.name for choice in choices]
+    names = [choice.name for choice, _ in kinds]
     return [
-        f"{kind}_loss" if kinds.count(kind) == 1 else f"{kind}_loss_{i + 1}"
-        for i, kind in enumerate(kinds)
+        f"{name}_loss" if names.count(name) == 1 else f"{name}_loss_{i + 1}"
+        for i, name in enumerate(names)
     ]

@@ -3,71 +3,64 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..choices import Fit, Idx, Npz
+from ..choices import Step
 from ..fitting import Prepared
-from ..objective import Head
 from ..recipe import Recipe
-from ..sizing import way
-from ..sources import Data
-from . import loop
+from .augmenting import augmentation
+from .case import Case
+from .epoch import groups, train_epoch
+from .evaluating import evaluate
+from .layout import lines
+from .loading import loading, normalizing, source
 from .losses import Criteria
-from .pieces import functions, imports, names_in, needed
+from .main import main
+from .pieces import arranged, imports, names_in
 
 COMMENTS = {
-    "HELD_OUT": "training samples to choose the best epoch by",
+    "VALIDATION": "training samples held out to choose the best epoch by",
     "ACCUMULATE": "parts that a batch is computed in",
     "WARMUP": "share of the run until the learning rate is at its peak",
     "START": "of LR, where it begins",
     "END": "of LR, where it ends",
-    "FACTOR": "of the learning rate, at each of the epochs below",
-    "CLIP": "longest gradient",
+    "FACTOR": "of the learning rate, at each milestone",
+    "EVERY": "epochs between two of them",
+    "MILESTONES": "epochs",
+    "CLIP": "norm of the gradient at most",
     "EMA": "decay per step of the running average of the weights",
     "PATIENCE": "epochs without a better one until it stops",
     "LAYER_LR": "factors of the learning rate; the first pattern that fits counts",
     "IGNORED": "class of places that do not count",
-    "SIZE": "height and width of the input",
-    "SIGMA": "width of a keypoint's hill, in cells",
+    "SIZE": "height and width of the images",
+    "MIRRORED": "which keypoint each becomes in a mirror",
+    "SIGMA": "of a keypoint's Gaussian, in cells of the heatmap",
+    "WEIGHTS": "of the classes",
 }
+ABSENT = {
+    "checkpoint": "checkpoints within the run",
+    "tensorboard": "TensorBoard",
+    "sync_batchnorm": "several processes",
+}
+"""Settings that a script has no part for, and what is missing with them."""
 
-
-@dataclass(frozen=True)
-class Case:
-    """What a script is about, and what is known of its data."""
-
-    network: str
-    """The class that the module beside the script defines."""
-    module: str
-    """The name of that module."""
-    spec: str
-    """The name of the spec's file."""
-    recipe: Recipe
-    heads: Sequence[Head]
-    measured: int
-    """Which main output the metric is of."""
-    classes: int
-    """Channels of that output."""
-    shape: tuple[int, ...]
-    """Of the network's input, without the batch."""
-    data: Data
-    ready: Prepared
-    init: bytes | None
-    """Weights to start from, as `torch.save` writes a state_dict."""
-
-    @property
-    def kind(self) -> str:
-        return self.ready.train.kind
-
-    @property
-    def image(self) -> bool:
-        return len(self.shape) == 3
+MASKED_ROWS = lines(
+    "def class_rows(target: Tensor) -> Tensor:",
+    '    """Class numbers as rows of 0 and 1, [N, CLASSES]; of ignored ones, all 0."""',
+    "    return F.one_hot(target.clamp_min(0), CLASSES) * (target != IGNORED).float()[:, None]",
+)
+"""`class_rows` where some samples are of no class."""
+MASKED_CONFUSION = lines(
+    "def confusion_matrix(predicted: Tensor, target: Tensor) -> Tensor:",
+    '    """Pixels that count, by true and by predicted class: [CLASSES, CLASSES]."""',
+    "    cells = (target * CLASSES + predicted)[target != IGNORED]",
+    "    return torch.bincount(cells, minlength=CLASSES**2).reshape(CLASSES, CLASSES)",
+)
+"""`confusion_matrix` where some pixels are of no class."""
 
 
 @dataclass(frozen=True)
@@ -81,25 +74,24 @@ class Script:
 def script(case: Case, stem: str = "train") -> Script:
     """Write out a case; `stem` is the script's name, from which its files have theirs."""
     files: dict[str, bytes] = {}
-    constants = _constants(case)
-    direct = _source(case)
-    if direct is None:
+    constants = {}
+    found = source(case)
+    if found is None:
         files[f"{stem}_data.npz"] = _arrays(case.ready)
-    where = direct or f'Path(__file__).with_name("{stem}_data.npz")'
-    constants = {"DATA": where, **constants}
+        constants["DATA"] = f'Path(__file__).with_name("{stem}_data.npz")'
+    else:
+        constants["DATA"] = f"Path({_literal(str(found[0]))})"
     if case.init is not None:
         files[f"{stem}_init.pt"] = case.init
         constants["INIT"] = f'Path(__file__).with_name("{stem}_init.pt")'
-    criteria = Criteria(case.heads, case.kind, case.ready.ignoring, _size(case))
-    constants |= criteria.constants
-    own = [*criteria.functions, *loop.functions(case, criteria)]
-    parts = [functions()[name] for name in needed(own)]
-    code = [*parts, *own]
+    criteria = Criteria(case)
+    constants |= _constants(case, criteria) | criteria.constants
+    code = arranged(_own(case, criteria))
     names = set().union(*(names_in(piece) for piece in code))
     values = {name: value for name, value in constants.items() if name in names}
     names |= set().union(*(names_in(value) for value in values.values()))
     written = [
-        f"{_title(case, stem)}",
+        _title(case, stem),
         "from __future__ import annotations",
         imports(names, case.module, case.network),
         "\n".join(_constant(name, value) for name, value in values.items()) + "\n",
@@ -109,27 +101,44 @@ def script(case: Case, stem: str = "train") -> Script:
     return Script("\n\n".join(written) + "\n", files)
 
 
+def _own(case: Case, criteria: Criteria) -> dict[str, list[str]]:
+    """The functions that are written for the case, by the file of `parts` that they come after."""
+    rows = [MASKED_ROWS] if case.soft and case.ignoring else []
+    confusion = [MASKED_CONFUSION] if case.kind == "masks" and case.ignoring else []
+    return {
+        "data": [loading(case), normalizing(case)],
+        "blend": rows,
+        "points": [piece for piece in [augmentation(case)] if piece],
+        "weights": [piece for piece in [groups(case)] if piece],
+        "losses": criteria.functions,
+        "metrics": [*confusion, train_epoch(case, criteria), evaluate(case, criteria), main(case)],
+    }
+
+
 def _constant(name: str, value: str) -> str:
     comment = f"  # {COMMENTS[name]}" if name in COMMENTS else ""
-    return f"{name} = {value}{comment}"
+    line = f"{name} = {value}{comment}"
+    return line if len(line) <= 100 else f"# {COMMENTS[name]}\n{name} = {value}"
 
 
 def _title(case: Case, stem: str) -> str:
-    return f'''"""Train {case.network} by the recipe `{case.recipe.name}` of {case.spec}.
+    recipe, defaults = case.recipe, Recipe.model_fields
+    absent = [
+        f"`{name}` ({what})"
+        for name, what in ABSENT.items()
+        if getattr(recipe, name) != defaults[name].default
+    ]
+    left_out = f"\nOf the recipe, it leaves out {' and '.join(absent)}.\n" if absent else ""
+    return f'''"""Train {case.network} by the recipe `{recipe.name}` of {case.spec}.
 
 The losses are those of `archc train` on the same device. Beside this file lies {case.module}.py.
-
+{left_out}
     python {stem}.py
     python {stem}.py --epochs 2 --device cpu --log losses.csv
 """'''
 
 
-def _size(case: Case) -> tuple[int, int]:
-    """Height and width of the input images."""
-    return (case.shape[1], case.shape[2]) if case.image else (1, 1)
-
-
-def _constants(case: Case) -> dict[str, str]:
+def _constants(case: Case, criteria: Criteria) -> dict[str, str]:
     """Every constant that a script may need; what it does not refer to is left out."""
     recipe, ready = case.recipe, case.ready
     optimizer: Any = recipe.optimizer
@@ -137,22 +146,24 @@ def _constants(case: Case) -> dict[str, str]:
     found: dict[str, Any] = {
         "SEED": recipe.seed,
         "EPOCHS": recipe.epochs,
-        "BATCH": min(recipe.batch, len(ready.train)),
+        "BATCH": recipe.batch,
         "ACCUMULATE": recipe.accumulate,
         "LR": optimizer.lr,
         "WARMUP": schedule.warmup,
         "START": getattr(schedule, "start", None),
         "END": getattr(schedule, "end", None),
         "FACTOR": getattr(schedule, "factor", None),
-        "FALLS": _falls(recipe),
+        "EVERY": schedule.every if isinstance(schedule, Step) else None,
+        "MILESTONES": schedule.at if isinstance(schedule, Step) else None,
         "CLIP": recipe.clip,
         "EMA": recipe.ema,
         "PATIENCE": recipe.patience,
-        "HELD_OUT": len(ready.validation) if ready.validation else 0,
+        "VALIDATION": len(ready.validation) if ready.validation else 0,
         "FREEZE": recipe.freeze,
         "LAYER_LR": [(rate.pattern, rate.factor) for rate in recipe.layer_lr],
-        "CLASSES": max(case.classes, 2),
-        "SIZE": _size(case),
+        "CLASSES": criteria.most if case.soft else case.classes,
+        "SIZE": case.size,
+        "MIRRORED": list(ready.train.mirrored),
         "IGNORED": -100,
     }
     made = {name: _literal(value) for name, value in found.items()}
@@ -167,65 +178,20 @@ def _literal(value: Any) -> str:
 
 def _statistics(values: torch.Tensor) -> str:
     """A tensor of one number per channel that broadcasts over the rest."""
-    numbers = ", ".join(str(n) for n in values.flatten().tolist())
-    shape = f".reshape({', '.join(['-1', *'1' * (values.ndim - 1)])})" if values.ndim > 1 else ""
-    return f"torch.tensor([{numbers}]){shape}"
+    flat = values.flatten()
+    runs = torch.unique_consecutive(flat)
+    each = len(flat) // len(runs)
+    # of images as rows, every number of a channel has the channel's
+    repeated = len(runs) < len(flat) and torch.equal(runs.repeat_interleave(each), flat)
+    numbers = ", ".join(_single(n) for n in (runs if repeated else flat).tolist())
+    made = f"torch.tensor([{numbers}])" + (f".repeat_interleave({each})" if repeated else "")
+    ones = ", ".join(["-1", *"1" * (values.ndim - 1)])
+    return f"{made}.reshape({ones})" if values.ndim > 1 else made
 
 
-def _falls(recipe: Recipe) -> list[int]:
-    schedule: Any = recipe.schedule
-    if schedule.name != "step":
-        return []
-    if schedule.at is not None:
-        return list(schedule.at)
-    return list(range(schedule.every, recipe.epochs, schedule.every))
-
-
-SELECTING = ("classes", "samples", "ignore", "permute")
-"""Settings that change what the data are."""
-
-
-def _source(case: Case) -> str | None:
-    """The path of data that a script can read as they are; None where it gets arrays of its own."""
-    recipe, where = case.recipe, case.data.where
-    defaults = Recipe.model_fields
-    if any(getattr(recipe, name) != defaults[name].default for name in SELECTING):
-        return None
-    if _remade(tuple(case.data.train.x.shape[1:]), case.shape, recipe.fit):
-        return None
-    source = recipe.data
-    if isinstance(source, Idx) and _plain_names(Path(where)):
-        return f"Path({_literal(str(where))})"
-    plain = isinstance(source, Npz) and not source.keypoints
-    return f"Path({_literal(str(where))})" if plain else None
-
-
-def _remade(size: tuple[int, ...], shape: tuple[int, ...], fit: Fit) -> bool:
-    """Do images reach the input by more than a border, or in more channels than they have?"""
-    if len(size) != len(shape):
-        return False
-    if size[0] != shape[0] and size[-1] == shape[0]:  # channels last, which a script moves itself
-        size = (size[-1], *size[:-1])
-    found = way(size[1:], shape[1:], fit) if size[0] == shape[0] else None
-    grey = len(shape) == 3 and (size[0], shape[0]) == (1, 3)
-    return grey or (size != shape and found is not None and found.how != "pad")
-
-
-def reader(case: Case) -> str | None:
-    """Which function reads the data: `load_idx`, `load_npz`; None for arrays as prepared."""
-    if _source(case) is None:
-        return None
-    return "load_idx" if isinstance(case.recipe.data, Idx) else "load_npz"
-
-
-def _plain_names(folder: Path) -> bool:
-    """Do the files have the names of today, gzipped or not?"""
-    names = (
-        f"{split}-{kind}-ubyte"
-        for split in ("train", "t10k")
-        for kind in ("images-idx3", "labels-idx1")
-    )
-    return all((folder / n).is_file() or (folder / f"{n}.gz").is_file() for n in names)
+def _single(number: float) -> str:
+    """The shortest text of a float32."""
+    return str(np.float32(number))
 
 
 def _arrays(ready: Prepared) -> bytes:
@@ -234,8 +200,7 @@ def _arrays(ready: Prepared) -> bytes:
     parts = {"train": ready.train, "validation": ready.validation, "test": ready.test}
     for name, split in parts.items():
         if split is not None:
-            y = split.y if split.y.is_floating_point() else split.y.long()
-            arrays[f"x_{name}"], arrays[f"y_{name}"] = split.x.numpy(), y.numpy()
+            arrays[f"x_{name}"], arrays[f"y_{name}"] = split.x.numpy(), split.y.numpy()
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     return file.getvalue()

@@ -1,0 +1,108 @@
+"""Loss and metric over a whole split, as code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .case import Case
+from .epoch import forward
+from .layout import lines
+from .losses import Criteria
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is measured of a kind of target, as a script has it."""
+
+    title: str
+    zero: str
+    """What counting starts from."""
+    count: str
+    """What a batch adds, of `{output}` and `{target}`."""
+    figure: str
+    """What is made of the sum."""
+    printed: str
+    """How it is printed, of the name `metric`."""
+    higher: bool = True
+    """Is more better?"""
+
+
+def metric(case: Case) -> Metric:
+    """The metric of a case's targets."""
+    single = case.channels[case.measured] == 1
+    if case.kind == "classes":
+        predicted = "({output}[:, 0] > 0)" if single else "{output}.argmax(1)"
+        counted = "(y != IGNORED).sum().item()" if case.ignoring else "len(x)"
+        return Metric(
+            "accuracy",
+            "correct = 0",
+            f"correct += ({predicted} == {{target}}).sum().item()",
+            f"correct / {counted}",
+            "accuracy {metric:.1%}",
+        )
+    if case.kind == "masks":
+        predicted = "({output} > 0).long()" if single else "{output}.argmax(1)"
+        target = "{target}"
+        if single:
+            target += ".reshape({output}.shape)"
+        return Metric(
+            "mean IoU",
+            "confusion = torch.zeros(CLASSES, CLASSES, dtype=torch.long, device=x.device)",
+            f"confusion += confusion_matrix({predicted}, {target})",
+            "mean_iou(confusion)",
+            "mean IoU {metric:.3f}",
+        )
+    if case.kind == "keypoints":
+        return Metric(
+            "PCK@0.1",
+            "hits = 0",
+            "hits += found({output}, {target}).sum().item()",
+            "hits / max((y[..., 2] > 0).sum().item(), 1)",
+            "PCK@0.1 {metric:.1%}",
+        )
+    return Metric(
+        "mean absolute error",
+        "error = 0.0",
+        "error += ({output}.float() - {target}).abs().sum().item()",
+        "error / y.numel()",
+        "error {metric:.4g}",
+        higher=False,
+    )
+
+
+def evaluate(case: Case, criteria: Criteria) -> str:
+    """The function that measures a split."""
+    measure = metric(case)
+    main = [head for head in case.heads if not head.training]
+    output = f"outputs[{case.measured}]" if len(main) > 1 or case.listed else "outputs"
+    # several outputs in training, one in evaluation
+    given = "[outputs]" if len(main) == 1 and not criteria.single else "outputs"
+    count = measure.count.format(output=output, target="y[rows]")
+    size = max(case.recipe.batch // case.recipe.accumulate, 1)
+    batch = "BATCH" if case.recipe.accumulate == 1 else str(size)
+    total = "loss / len(x)"
+    added = [f"        loss += {criteria.of(given, 'y[rows]')}.item() * len(rows)"]
+    whole = []
+    if criteria.divided:
+        total = "loss"
+        whole = ["    whole = normalizer(y).clamp_min(1e-12)"]
+        value = criteria.of(given, "y[rows]", "share", each=True)
+        plain = value.count(" * ") == 0
+        added = [
+            "        share = normalizer(y[rows]) / whole",
+            f"        loss += {value if plain else f'({value})'}.item()",
+        ]
+    return lines(
+        "@torch.no_grad()",
+        "def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:",
+        f'    """Loss and {measure.title} over all samples."""',
+        "    model.eval()",
+        whole,
+        "    loss = 0.0",
+        f"    {measure.zero}",
+        f"    for rows in torch.arange(len(x), device=x.device).split({batch}):",
+        [f"        {line}" for line in forward(case, "x[rows]")],
+        added,
+        f"        {count}",
+        f"    return {total}, {measure.figure}",
+    )
