@@ -170,6 +170,9 @@ def test_a_stray_label_is_named_by_its_record_in_the_file() -> None:
     with pytest.raises(TrainError, match="label 9 in record 333 of `labels` is out") as caught:
         check_labels(split.take(torch.arange(300, 400)), 4)
     assert caught.value.code == "E0805"
+    with pytest.raises(TrainError, match="2 classes, but") as caught:
+        check_labels(split.take(torch.arange(40).flip(0)), 2)
+    assert caught.value.notes[0] == "record 2 of `labels` is of class 2"
 
 
 def test_what_the_numbers_of_a_mask_may_mean(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ from archc.train.choices import (
     Scale,
     Shift,
 )
-from archc.train.fitting import check_labels, prepare
+from archc.train.fitting import prepare
 from archc.train.generated.figures import MIRRORED
 from archc.train.losses import Mixed, criterion, gaussians
 from archc.train.metrics import (
@@ -55,6 +55,7 @@ from archc.train.metrics import (
 from archc.train.objective import Head, Tally, check_fit, make_objective
 from archc.train.recipe import Recipe
 from archc.train.samples import Data, Split
+from archc.train.targets import check_labels
 from archc.train.training import Result
 from tests.support.peer import torchmetrics
 

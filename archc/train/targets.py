@@ -30,7 +30,7 @@ def check_labels(split: Split, classes: int) -> None:
     stray = wrong.any(1).nonzero().flatten()
     if not len(stray):
         return
-    sample = int(stray[0])
+    sample = int(stray[0 if split.rows is None else int(split.rows[stray].argmin())])
     label = int(y[sample][wrong[sample]][0])
     most = int(y.max())
     few = len(stray) == 1 or len(stray) < STRAY * len(y)
