@@ -378,7 +378,7 @@ def test_the_validation_split_is_the_seeds_alone() -> None:
 
     assert held_out(1) == held_out(1)
     assert held_out(1) != held_out(2)
-    with pytest.raises(TrainError, match="leaves nothing over") as caught:
+    with pytest.raises(TrainError, match="3 samples holds out none of them") as caught:
         prepare(data_of(x[:3], y[:3]), recipe(validation=0.1), (1,))
     assert caught.value.code == "E0802"
 

@@ -162,7 +162,7 @@ def test_weights_that_are_no_numbers_are_found(
     save_file(state, weights)
     result = tmp_path / "out.safetensors"
     assert run(spec, weights, "--to", "safetensors", "-o", str(result)) == 1
-    assert "error[E0903]" in capsys.readouterr().err
+    assert "error[E0808]" in capsys.readouterr().err
     assert not result.exists()
 
 

@@ -46,8 +46,16 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             names = list(file.keys())
             facts = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+            if not isinstance(facts, dict):
+                raise ValueError(f"its entry `{HEADER}` holds no facts")
             return {name: file.get_tensor(name) for name in names}, facts
-    except (SafetensorError, OSError, ValueError) as error:
+    except SafetensorError as error:
+        why = str(error).removeprefix("Error while deserializing header: ")
+        raise TrainError(
+            "E0808",
+            f"cannot read the checkpoint `{path}`: it is no safetensors file, or damaged ({why})",
+        ) from None
+    except (OSError, ValueError) as error:
         raise TrainError("E0808", f"cannot read the checkpoint `{path}`: {error}") from None
 
 
@@ -80,6 +88,30 @@ def compare(path: Path, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]
                 ),
             ),
         )
+
+
+def check_values(path: Path, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raise TrainError E0808 where tensors of a file, by a module's names, cannot be its values.
+
+    Whole numbers are no weights, but those of a quantized network, whose scales lie elsewhere; NaN
+    and infinity are what is left of a training that went wrong.
+    """
+    for name, tensor in tensors.items():
+        if name not in own or not own[name].is_floating_point():
+            continue
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise TrainError(
+                "E0808",
+                f"`{name}` of `{path}` is of {kind}, which are no weights",
+                help="save the weights as floating point, before they are quantized",
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise TrainError(
+                "E0808",
+                f"`{name}` of `{path}` holds numbers that are not finite",
+                help="take a checkpoint from before the training went wrong",
+            )
 
 
 def _with_hint(name: str, tensors: Mapping[str, Tensor]) -> str:

@@ -6,12 +6,14 @@ import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from .device import choose, limit_threads, memory_advice, numerics
+from .errors import TrainError
 from .fitting import Prepared, prepare
 from .freezing import Frozen
 from .loop import Trainer
@@ -85,6 +87,12 @@ def evaluate(
         started = time.perf_counter()
         test = trainer.measure(trainer.test)
         seconds = time.perf_counter() - started
+        if not isfinite(test.loss):
+            raise TrainError(
+                "E0807",
+                f"the loss on the test set is {test.loss}",
+                notes=(f"the weights in `{path}` are finite; what they compute is not",),
+            )
         name = recipe.network or type(module).__name__
         others = [
             words(key, value)

@@ -63,11 +63,12 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
     if recipe.validation > 0:
         count = round(recipe.validation * len(train))
         if not 1 <= count < len(train):
+            of = f"`validation = {recipe.validation:g}` of {len(train)} samples"
             raise TrainError(
                 "E0802",
-                f"`validation = {recipe.validation:g}` of {len(train)} samples leaves nothing over",
+                f"{of} leaves nothing to train on" if count else f"{of} holds out none of them",
                 recipe.place("validation"),
-                help="write `validation = 0`",
+                help="write `validation = 0`" + (", or 0.5" if len(train) > 1 else ""),
             )
         order = torch.randperm(len(train), generator=keyed(recipe.seed, "validation"))
         held_out, train = train.take(order[:count]), train.take(order[count:])
@@ -116,7 +117,7 @@ def _statistics(train: Split, recipe: Recipe) -> tuple[float, Tensor, Tensor]:
     if isinstance(how, Given):
         if len(how.mean) not in (1, channels):
             raise TrainError(
-                "E0806",
+                "E0802",
                 f"`normalize` gives {len(how.mean)} means; the data have {channels} channels",
                 recipe.place("normalize"),
             )

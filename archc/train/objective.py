@@ -71,6 +71,10 @@ def make_heads(recipe: Recipe, outputs: Sequence[tuple[str | None, bool]]) -> li
         choice = given.loss if given else recipe.loss
         weight = given.weight if given else 1.0
         heads.append(Head(name, weight, choice, training))
+    if not any(head.weight > 0 for head in heads):
+        raise TrainError(
+            "E0802", "no output has a weight above 0, so there is nothing to learn from"
+        )
     return sorted(heads, key=lambda head: head.training)
 
 

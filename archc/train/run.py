@@ -59,6 +59,8 @@ def open_image(path: Path, said: list[str] | None = None) -> Image.Image:
 
     Raises TrainError E0805: no image, or too large. `said` gets what is left out.
     """
+    if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+        raise _unreadable(path, "it is not a regular file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

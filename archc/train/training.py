@@ -140,11 +140,16 @@ def input_shape(inputs: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
 
 @contextmanager
 def placed(recipe: Recipe, setting: str) -> Iterator[None]:
-    """A failure without a place in the spec gets the setting's."""
+    """A failure without a place in the spec gets the setting's.
+
+    Not one of another setting (E0802): that was given on the command line, if it has no place.
+    """
     try:
         yield
     except TrainError as error:
-        error.span = error.span or recipe.place(setting)
+        for each in error.each():
+            if each.code != "E0802":
+                each.span = each.span or recipe.place(setting)
         raise
 
 

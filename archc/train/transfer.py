@@ -16,19 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from ..diagnostics import closest
+from .checkpoint import check_values
 from .errors import TrainError
 from .freezing import matches, no_match
 from .recipe import Recipe
 from .rundir import RunDir
 from .sources import project_root
-from .weights import file_of, read_weights
+from .weights import COUNTER, file_of, read_weights
 
 DEPTH = 3
 """Most leading parts of a name that are tried as a prefix: `module.backbone.body.`."""
 SHOWN = 4
 """Names of each kind that a line shows; init.json has them all."""
-COUNTER = "num_batches_tracked"
-"""A buffer that counts batches and that old files lack; training goes on without it."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,7 @@ def start(module: nn.Module, recipe: Recipe, spec_dir: Path) -> Started | None:
     tensors = read_weights(path)
     removed, added = prefixes(tensors, own)
     started, values = _assign(path, tensors, own, removed, added, recipe)
+    check_values(path, values, own)
     with torch.no_grad():
         for name, value in values.items():
             own[name].copy_(value)
@@ -138,7 +138,9 @@ def _find(recipe: Recipe, spec_dir: Path) -> Path:
             notes=(f"the project is `{project_root(spec_dir)}`",),
             help="name them on the command line, with `--init`, if you trust the spec",
         )
-    looked = list(dict.fromkeys([given, beside] if trusted else [beside]))
+    looked = [given] if trusted else []
+    if given.absolute() != beside.absolute() or not looked:
+        looked.append(beside)
     for path in looked:
         if path.exists():
             return file_of(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import stat
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 BEST, LAST = "best.safetensors", "last.safetensors"
 INSIDE = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
 """Under which keys training programs keep the state_dict among other things."""
+COUNTER = "num_batches_tracked"
+"""Ends the name of a buffer that counts batches and that old files lack."""
 
 
 def file_of(path: Path) -> Path:
@@ -41,13 +44,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     path = file_of(path)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
+            raise _unreadable(path, "it is not a regular file")
         with open(path, "rb") as file:
             start = file.read(4)
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None
     if start == ZIP or start[:1] == PICKLE:
         return _tensors(path, _load(path))
-    return checkpoint.read(path)[0]
+    found = checkpoint.read(path)[0]
+    if not found:
+        raise TrainError("E0808", f"`{path}` holds no tensors")
+    return found
 
 
 def _load(path: Path) -> Any:
@@ -58,24 +66,37 @@ def _load(path: Path) -> Any:
     except pickle.UnpicklingError:
         raise TrainError(
             "E0808",
-            f"`{path}` holds more than tensors, so it is not read",
+            f"`{path}` holds more than tensors, or is damaged, so it is not read",
             notes=("a pickle can run code; only tensors and plain values are taken",),
             help="save it again with `torch.save(model.state_dict(), ...)`, or as safetensors",
         ) from None
     except Exception as error:  # of a damaged file, torch raises almost anything
-        why = str(error).strip().splitlines() or [type(error).__name__]
-        raise _unreadable(path, why[0]) from None
+        why = str(error).strip()
+        if "TorchScript" in why:
+            raise TrainError(
+                "E0808",
+                f"`{path}` is a TorchScript program, which is not read: it can run code",
+                help="save its weights: `torch.save(torch.jit.load(file).state_dict(), ...)`",
+            ) from None
+        if "PytorchStreamReader" in why or "hasRecord" in why:
+            why = "its zip archive is damaged, or not one of `torch.save`"
+        raise _unreadable(path, (why.splitlines() or [type(error).__name__])[0]) from None
 
 
 def _tensors(path: Path, found: Any) -> dict[str, Tensor]:
-    """The state_dict of what `torch.save` wrote."""
+    """The state_dict of what `torch.save` wrote: at the top, or where it lies among other things.
+
+    Beside a state_dict there may be tensors, such as the mean of the images: most of them win.
+    """
+    best: dict[str, Tensor] = {}
     for _ in range(3):  # `{"model": {"state_dict": ...}}`
         if not isinstance(found, Mapping):
             break
         tensors = {str(name): v for name, v in found.items() if _plain(v)}
-        if tensors:
-            return tensors
+        best = tensors if len(tensors) > len(best) else best
         found = next((found[key] for key in INSIDE if isinstance(found.get(key), Mapping)), None)
+    if best:
+        return best
     raise TrainError(
         "E0808",
         f"`{path}` holds no tensors by name",
@@ -110,13 +131,30 @@ def live(source: str, name: str, weights: Path | None, seed: int = 0) -> nn.Modu
 def load_all(path: Path, module: nn.Module) -> None:
     """Give a module all weights of a file: names and shapes must be the module's own.
 
-    A counter of batches (`num_batches_tracked`), which old files lack, may be missing. Raises
-    TrainError E0808, naming what differs, and then leaves the module as it was.
+    A prefix that all names have (`module.` of DataParallel) is taken off. A counter of batches
+    (`num_batches_tracked`), which old files lack, may be missing. Raises TrainError E0808, naming
+    what differs, and then leaves the module as it was.
     """
-    tensors = read_weights(path)
+    path = file_of(path)
     own = module.state_dict()
+    tensors = _unprefixed(read_weights(path), own)
     for name, value in own.items():
-        if name.endswith("num_batches_tracked"):
+        if name.endswith(COUNTER):
             tensors.setdefault(name, value)
     checkpoint.compare(path, tensors, own)
+    checkpoint.check_values(path, tensors, own)
     module.load_state_dict(tensors)
+
+
+def _unprefixed(tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors by names without what all of them begin with, where that gives the module's."""
+    wanted = {name for name in own if not name.endswith(COUNTER)}
+    parts = next(iter(tensors)).split(".")
+    for n in range(1, len(parts)):
+        prefix = ".".join(parts[:n]) + "."
+        if not all(name.startswith(prefix) for name in tensors):
+            break
+        bare = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+        if wanted <= bare.keys() <= own.keys():
+            return bare
+    return tensors

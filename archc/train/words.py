@@ -26,6 +26,8 @@ def expected(schema: Schema) -> str:
         return _array(schema)
     if kind in ("integer", "number"):
         return ("a whole number" if kind == "integer" else "a number") + _range(schema)
+    if kind == "string" and schema.get("minLength"):
+        return "a text in quotes that is not empty"
     return {"boolean": "true or false", "string": "a text in quotes"}.get(str(kind), "a value")
 
 
@@ -34,6 +36,8 @@ def _array(schema: Schema) -> str:
     item = expected(schema.get("items", {}))
     plural = item.removeprefix("a ").replace("number", "numbers", 1).replace("text", "texts", 1)
     count = f"{low} " if low is not None and low == high else ""
+    if low and low != high:
+        count = f"{low} or more "
     return f"a list of {count}{plural}"
 
 
