@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from ..choices import FromData, Given, Idx, Npz
 from ..recipe import Recipe
+from ..sizing import way
 from .case import Case
 from .layout import comprehension, lines
 
@@ -19,10 +22,19 @@ def source(case: Case) -> tuple[Path, str] | None:
     defaults = Recipe.model_fields
     if any(getattr(recipe, name) != defaults[name].default for name in SELECTING):
         return None
+    if recipe.fit == "resize" and case.image and _image_size(case) != case.size:
+        return None
     if isinstance(recipe.data, Idx) and _plain_names(where):
         return where, "load_idx"
     plain = isinstance(recipe.data, Npz) and not recipe.data.keypoints
     return (where, "load_npz") if plain else None
+
+
+def _image_size(case: Case) -> tuple[int, ...]:
+    """Height and width of the images as they are stored."""
+    size, shape = tuple(case.data.train.x.shape[1:]), case.shape
+    last = len(size) == len(shape) and size[0] != shape[0] and size[-1] == shape[0]
+    return size[:-1] if last else size[1:]
 
 
 def _plain_names(folder: Path) -> bool:
@@ -35,15 +47,15 @@ def _plain_names(folder: Path) -> bool:
     return all((folder / n).is_file() or (folder / f"{n}.gz").is_file() for n in names)
 
 
-def loading(case: Case) -> str:
-    """The function that brings the data in."""
+def loading(case: Case) -> list[str]:
+    """The functions that bring the data in."""
     held_out = case.ready.validation is not None
     words = "training, validation and test" if held_out else "training and test"
     found = source(case)
     if found is None:
         names = '"train", "validation", "test"' if held_out else '"train", "test"'
         y = "torch.from_numpy(y).to(device)" + ("" if _fractions(case) else ".long()")
-        return lines(
+        made = lines(
             "def load(device: torch.device) -> list[tuple[Tensor, Tensor]]:",
             f'    """Samples and targets for {words}."""',
             "    with np.load(DATA) as arrays:",
@@ -52,23 +64,26 @@ def loading(case: Case) -> str:
                 "    return [", f"(torch.from_numpy(x).to(device), {y})", "for x, y in parts", "]"
             ),
         )
+        return [made]
     reader = found[1]
     test = "t10k" if reader == "load_idx" else "test"
-    x, y, how = _fitting(case)
+    x, y, pad, how = _fitting(case)
     split = [
         '    order = torch.randperm(len(x), generator=keyed("validation"))',
         "    held_out, rest = order[:VALIDATION], order[VALIDATION:]",
         "    parts = [(x[rest], y[rest]), (x[held_out], y[held_out]), test]",
     ]
-    return lines(
+    made = lines(
         "def load(device: torch.device) -> list[tuple[Tensor, Tensor]]:",
         f'    """Samples and targets for {words}{how}."""',
         f'    (x, y), test = {reader}("train"), {reader}("{test}")',
         split if held_out else ["    parts = [(x, y), test]"],
+        [f"    pad = {pad}  # left, right, top, bottom"] if pad else [],
         comprehension(
             "    return [", f"({x}.to(device), {y}.to(device))", "for x, y in parts", "]"
         ),
     )
+    return [made] if reader == "load_idx" else [_npz(case), made]
 
 
 def _fractions(case: Case) -> bool:
@@ -76,23 +91,54 @@ def _fractions(case: Case) -> bool:
     return case.kind in ("values", "keypoints")
 
 
-def _fitting(case: Case) -> tuple[str, str, str]:
-    """Samples `x` and targets `y` as the network takes them, as expressions; and how, in words."""
+def _npz(case: Case) -> str:
+    """The function that reads one split of a file of arrays."""
+    x, y = case.data.train.x, case.data.train.y
+    kind = "np.uint8" if x.dtype == torch.uint8 else "np.float32"
+    target = "np.float32" if _fractions(case) else "np.int64"
+    x_shape, y_shape = (str((-1, *each.shape[1:])).removesuffix(",)") for each in (x, y))
+    shapes = [f"{shape.strip('()')}" for shape in (x_shape, y_shape)]
+    return lines(
+        "def load_npz(split: str) -> tuple[Tensor, Tensor]:",
+        f'    """Samples [{_named(x)}] and targets [{_named(y)}]."""',
+        "    with np.load(DATA) as arrays:",
+        f'        x = torch.from_numpy(arrays[f"x_{{split}}"].astype({kind}))',
+        f'        y = torch.from_numpy(arrays[f"y_{{split}}"].astype({target}))',
+        f"    return x.reshape({shapes[0]}), y.reshape({shapes[1]})",
+    )
+
+
+def _named(x: torch.Tensor) -> str:
+    return ", ".join(["N", *map(str, x.shape[1:])])
+
+
+def _fitting(case: Case) -> tuple[str, str, tuple[int, ...], str]:
+    """Samples `x` and targets `y` as the network takes them, as expressions; their border; words.
+
+    The border is `pad` in the expressions; below 0, so much is cut off. None is ().
+    """
     size, shape = tuple(case.data.train.x.shape[1:]), case.shape
-    x = "x"
-    if len(size) == len(shape) > 1 and size[0] != shape[0] and size[-1] == shape[0]:
-        x, size = "x.movedim(-1, 1)", (size[-1], *size[:-1])
+    x, hows = "x", []
+    if len(size) == len(shape) == 3 and (size[0], shape[0]) == (1, 3):
+        x, size, hows = "x.expand(-1, 3, -1, -1)", (3, *size[1:]), ["in three equal channels"]
+    elif len(size) == len(shape) > 1 and size[0] != shape[0] and size[-1] == shape[0]:
+        x, size, hows = "x.movedim(-1, 1)", (size[-1], *size[:-1]), ["channels first"]
+    y = "y"
+    border: tuple[int, ...] = ()
     if size == shape:
-        return (x, "y", "") if x == "x" else (f"{x}.contiguous()", "y", ", channels first")
-    if len(shape) == 1:
-        return f"{x}.flatten(1)", "y", ", images as rows"
-    room = [n - m for n, m in zip(shape[1:], size[1:], strict=True)]
-    # last axis first, as torch takes it: left, right, top, bottom
-    border = tuple(side for r in reversed(room) for side in (r // 2, r - r // 2))
-    how = f", images padded to {'x'.join(map(str, shape[1:]))}"
-    mask = case.kind == "masks" and tuple(case.data.train.y.shape[1:]) == size[1:]
-    y = f"F.pad(y, {border}, value=IGNORED)" if mask else "y"
-    return f"F.pad({x}, {border})", y, how
+        x = f"{x}.contiguous()" if hows else x
+    elif len(shape) == 1:
+        x, hows = f"{x}.flatten(1)", ["as rows"]
+    else:
+        found = way(size[1:], shape[1:], case.recipe.fit)
+        assert found is not None
+        border = tuple(found.border)
+        x = f"F.pad({x}, pad)"
+        if case.kind == "masks" and tuple(case.data.train.y.shape[1:]) == found.size:
+            y = "F.pad(y, pad, value=IGNORED)"
+        verb = "padded" if found.how == "pad" else "cropped"
+        hows.append(f"{verb} to {'x'.join(map(str, shape[1:]))}")
+    return x, y, border, f"; images {' and '.join(hows)}" if hows else ""
 
 
 def normalizing(case: Case) -> str:

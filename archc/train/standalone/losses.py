@@ -91,12 +91,11 @@ class Criteria:
         doc, body = f"What the loss is a mean over: {what}.", [f"    return {self._masses[0]}"]
         if self.by_output:
             doc = "What the loss of each output is a mean over."
-            body = call("    return torch.stack([", self._stacked(), "])")
+            samples = "    samples = torch.tensor(float(len(target)), device=target.device)"
+            counts = ", ".join(mass or "samples" for mass in self._masses)
+            body = [samples] if "" in self._masses else []
+            body += call("    return torch.stack(", [f"[{counts}]"])
         return lines("def normalizer(target: Tensor) -> Tensor:", f'    """{doc}"""', body)
-
-    def _stacked(self) -> list[str]:
-        samples = "torch.tensor(float(len(target)), device=target.device)"
-        return [mass or samples for mass in self._masses]
 
     def _total(self) -> str:
         """The sum over the outputs."""
@@ -181,8 +180,11 @@ class Criteria:
                 rows = rows.removesuffix(".float()") + " * valid(output, target)"
         if not case.soft:
             return [f"rows = {rows}"]
+        made = f"rows = target{self._slice(channels)} if target.is_floating_point() else {rows}"
+        if len(made) <= 96:
+            return ["# rows already, where classes are blended", made]
         return [
-            "if target.is_floating_point():  # shares of two classes",
+            "if target.is_floating_point():  # rows already: classes are blended",
             f"    rows = target{self._slice(channels)}",
             "else:",
             f"    rows = {rows}",
@@ -220,7 +222,7 @@ class Criteria:
             target = "target.flatten()"
         if case.soft and self._slice(channels) and channels != 1:
             made += [
-                "if target.is_floating_point():  # shares of two classes",
+                "if target.is_floating_point():  # rows: classes are blended",
                 f"    target = target{self._slice(channels)}",
             ]
         if not case.ignoring:
@@ -229,7 +231,12 @@ class Criteria:
         if not case.soft:
             return made + masked
         plain = call(f"    {start}F.cross_entropy(", [output, target, *extra], f"){end}", 4)
-        return [*made, "if target.is_floating_point():  # shares of two classes", *plain, *masked]
+        return [
+            *made,
+            "if target.is_floating_point():  # rows: classes are blended",
+            *plain,
+            *masked,
+        ]
 
     def _dice(self, choice: Dice, channels: int, ndim: int) -> list[str]:
         """Over all places of the batch together: a class that one image lacks says nothing."""
@@ -253,10 +260,11 @@ class Criteria:
             f"likely = {likely}",
             *masked,
             f"overlap, areas = (likely * rows).sum({axes}), likely.sum({axes}) + rows.sum({axes})",
-            "dice = 1 - ((2 * overlap + SMOOTH) / (areas + SMOOTH)).mean()",
         ]
+        dice = "1 - ((2 * overlap + SMOOTH) / (areas + SMOOTH)).mean()"
         if not both:
-            return [*made, "return dice"]
+            return [*made, f"return {dice}"]
+        made.append(f"dice = {dice}")
         if channels == 1:
             made += [
                 "output = torch.cat([torch.zeros_like(output), output], 1)  # a logit against 0",

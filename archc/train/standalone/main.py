@@ -19,7 +19,8 @@ def main(case: Case) -> str:
     recipe, held_out = case.recipe, case.ready.validation is not None
     extra = [("args.epochs", bool(rate(case))), ("frozen_norms", bool(recipe.freeze)),
              ("ema", recipe.ema > 0)]  # fmt: skip
-    given = ", ".join(["model", "optimizer", "x", "y", "epoch", *(a for a, on in extra if on)])
+    model = "compiled" if _compiles(case) else "model"
+    given = ", ".join([model, "optimizer", "x", "y", "epoch", *(a for a, on in extra if on)])
     parts = "(x, y), validation, test" if held_out else "(x, y), test"
     best = ["    best, weights = (-math.inf, -math.inf), model.state_dict()"]
     return lines(
@@ -78,7 +79,7 @@ def _switches(case: Case) -> list[str]:
     if deterministic:
         made += [
             '    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")',
-            "    torch.use_deterministic_algorithms(True)",
+            '    torch.use_deterministic_algorithms(True, warn_only=device.type == "cpu")',
         ]
     return made
 
@@ -122,15 +123,24 @@ def _optimizer(case: Case) -> list[str]:
     return call(f"    optimizer = torch.optim.{names[choice.name]}(", arguments)
 
 
-def _compiling(case: Case) -> list[str]:
-    """`torch.compile`, where the recipe has it; left to the device, only for long runs on a GPU."""
+def _compiles(case: Case) -> bool:
+    """Does the recipe have it? What is left to the device is done for long runs on a GPU."""
     wanted = case.recipe.compile
-    if wanted is True:
-        return ["    model.compile()"]
-    if wanted is False or case.recipe.epochs * case.steps < COMPILE_STEPS:
+    return wanted is True or (wanted == "auto" and case.recipe.epochs * case.steps >= COMPILE_STEPS)
+
+
+def _compiling(case: Case) -> list[str]:
+    """The lines that compile the network for training."""
+    if not _compiles(case):
         return []
-    long = f"args.epochs * (len(x) // BATCH) >= {COMPILE_STEPS}"
-    return [f'    if device.type == "cuda" and {long}:', "        model.compile()"]
+    if case.recipe.compile is True:
+        return ["    compiled = torch.compile(model, dynamic=False)"]
+    return [
+        "    compiled = model",
+        f"    pays = args.epochs * (len(x) // BATCH) >= {COMPILE_STEPS}  # for the minute it takes",
+        '    if pays and device.type == "cuda" and find_spec("triton"):',
+        "        compiled = torch.compile(model, dynamic=False)",
+    ]
 
 
 def _judged(case: Case) -> str:

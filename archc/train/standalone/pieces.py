@@ -21,6 +21,7 @@ IMPORTS: dict[str, str] = {
     "Iterable": "from collections.abc import Iterable",
     "Sequence": "from collections.abc import Sequence",
     "fnmatchcase": "from fnmatch import fnmatchcase",
+    "find_spec": "from importlib.util import find_spec",
     "Path": "from pathlib import Path",
     "np": "import numpy as np",
     "torch": "import torch",

@@ -106,7 +106,7 @@ def _own(case: Case, criteria: Criteria) -> dict[str, list[str]]:
     rows = [MASKED_ROWS] if case.soft and case.ignoring else []
     confusion = [MASKED_CONFUSION] if case.kind == "masks" and case.ignoring else []
     return {
-        "data": [loading(case), normalizing(case)],
+        "data": [*loading(case), normalizing(case)],
         "blend": rows,
         "points": [piece for piece in [augmentation(case)] if piece],
         "weights": [piece for piece in [groups(case)] if piece],

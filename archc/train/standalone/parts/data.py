@@ -27,14 +27,3 @@ def load_idx(split: str) -> tuple[Tensor, Tensor]:
     """Images [N, 1, H, W] as bytes, and their classes [N]."""
     x, y = read_idx(f"{split}-images-idx3-ubyte"), read_idx(f"{split}-labels-idx1-ubyte")
     return x[:, None], y.long()
-
-
-def load_npz(split: str) -> tuple[Tensor, Tensor]:
-    """Samples and targets of one file of arrays: bytes stay bytes, fractions become float32."""
-    with np.load(DATA) as arrays:
-        x, y = arrays[f"x_{split}"], arrays[f"y_{split}"]
-    x = x.astype(np.uint8 if x.dtype in (np.uint8, bool) else np.float32)
-    y = y.astype(np.float32 if y.dtype.kind == "f" else np.int64)
-    x = x[:, None] if x.ndim == 3 else x
-    y = y[:, 0] if y.dtype == np.int64 and y.shape[1:] == (1,) else y
-    return torch.from_numpy(x), torch.from_numpy(y)

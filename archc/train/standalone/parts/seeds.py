@@ -17,6 +17,6 @@ def keyed(*key: object) -> torch.Generator:
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
-    """bfloat16 on a GPU that has it, float32 elsewhere."""
-    enabled = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    """bfloat16 on a GPU with units for it (since Ampere), float32 elsewhere."""
+    enabled = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
