@@ -101,13 +101,18 @@ def _histogram(cell: Tensor, cells: int) -> Tensor:
     other: most pixels of a mask are of few kinds. So neighbours add to tables of their own. (torch
     has two histograms: `bincount` reads the largest number back, `histc` may not be deterministic.)
     """
-    tables = 1 if cell.is_cpu else max(min(TABLES, LARGEST_TABLE // cells), 1)
+    tables = _tables(cell.device, cells)
     if tables > 1:
         own = torch.arange(len(cell), device=cell.device) % tables
         cell = cell + own * cells
     found = torch.zeros(tables * cells, dtype=_wide(cell.device), device=cell.device)
     found.scatter_add_(0, cell, torch.ones_like(cell, dtype=found.dtype))
     return found.view(tables, cells).sum(0)
+
+
+def _tables(device: torch.device, cells: int) -> int:
+    """How many tables of so many cells to count in. A processor's thread waits for no other."""
+    return 1 if device.type == "cpu" else max(min(TABLES, LARGEST_TABLE // cells), 1)
 
 
 def _wide(device: torch.device) -> torch.dtype:
