@@ -6,6 +6,7 @@ parsed again with brackets arranged and recovery (`recover.py`), which is where 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..source import Source
@@ -13,7 +14,8 @@ from . import tree
 from .build import MAX_NESTING, Builder
 from .docs import Docs
 from .literals import BracesError, split_braces
-from .tables import ABSENT, SPREAD, Rule, load
+from .steps import load_steps
+from .tables import load
 from .tokens import Tokens, scan
 
 if TYPE_CHECKING:
@@ -36,12 +38,15 @@ class Lost(Exception):
 class Watcher:
     """What recovery needs to know and may change; every method answers with a token to go on at."""
 
+    watched: frozenset[int]
+    """Tokens that it wants to be asked about when they are shifted."""
+
     def shifting(self, driver: Driver, token: int) -> bool:
-        """Before a token is shifted: False if it must not stand here."""
+        """Before a watched token is shifted: False if it must not stand here."""
         raise NotImplementedError
 
     def shifted(self, driver: Driver, token: int) -> None:
-        """After a token was shifted."""
+        """After a watched token was shifted."""
         raise NotImplementedError
 
     def stuck(self, driver: Driver, token: int) -> int:
@@ -55,6 +60,15 @@ class Watcher:
     def too_deep(self, driver: Driver, token: int, start: int, end: int) -> int:
         """What stands from `start` to `end` is nested too deeply: as `stuck`."""
         raise NotImplementedError
+
+
+class Halt(Exception):
+    """A driver cannot go on at a token. `ask` has a watcher say where to, None where no action is
+    left for the token."""
+
+    def __init__(self, token: int, ask: Callable[[Watcher, Driver], int] | None = None) -> None:
+        self.token = token
+        self.ask = ask
 
 
 class Driver:
@@ -73,121 +87,115 @@ class Driver:
 
     def run(self, start: str, first: int, stop: int) -> Any:
         """The value of the tokens from `first` to `stop`. Raises Rejected."""
-        tables = load()
-        actions, gotos, rules = tables.actions, tables.gotos, tables.rules
-        initial, accepting = tables.starts[start]
-        states = self.states = [initial]
-        end = tables.end
-        kinds, starts, ends = self.tokens.kinds, self.tokens.starts, self.tokens.ends
-        watcher = self.watcher
+        initial, accepting = load().starts[start]
+        self.states = [initial]
         token = first
         while True:
-            kind = kinds[token] if token < stop else end
-            action = actions[states[-1]].get(kind)
-            if action is None:
+            try:
+                return self._advance(token, stop, accepting)
+            except Halt as halt:
+                watcher = self.watcher
                 if watcher is None:
-                    raise Rejected
-                token = watcher.stuck(self, token)
-            elif action >= 0:
+                    raise Rejected from None
+                ask = halt.ask
+                token = watcher.stuck(self, halt.token) if ask is None else ask(watcher, self)
+
+    def _advance(self, token: int, stop: int, accepting: int, ahead: int | None = None) -> Any:
+        """Shift and reduce from a token on; the value when all is accepted. Raises Halt.
+
+        With `ahead`, only reduce, as if a terminal of this kind came next. The time of a long text
+        is spent in this loop, so it calls little and looks up local names.
+        """
+        steps = load_steps()
+        actions, rules, after, end = steps.tables.actions, steps.rules, steps.after, load().end
+        kinds, starts, stops = self.tokens.kinds, self.tokens.starts, self.tokens.ends
+        builder, watcher = self.builder, self.watcher
+        watched = frozenset() if watcher is None else watcher.watched
+        states, values, begins, ends = self.states, self.values, self.begins, self.ends
+        depths = self.depths
+        kind = ahead if ahead is not None else kinds[token] if token < stop else end
+        state = states[-1]
+        while True:
+            action = actions[state].get(kind)
+            if action is None:
+                raise Halt(token)
+            if action >= 0:
+                if ahead is not None:
+                    return None
                 if len(states) > MAX_STATES:
-                    if watcher is None:
-                        raise Rejected
-                    token = watcher.too_deep(self, token, starts[token], ends[token])
-                    continue
-                if watcher is not None and not watcher.shifting(self, token):
-                    token = watcher.stuck(self, token)
-                    continue
-                states.append(action)
-                self.values.append(token)
-                self.begins.append(starts[token])
-                self.ends.append(ends[token])
-                self.depths.append(0)
-                if watcher is not None:
+                    raise _deep(token, starts[token], stops[token])
+                if watcher is not None and token in watched and not watcher.shifting(self, token):
+                    raise Halt(token)
+                state = action
+                states.append(state)
+                values.append(token)
+                begins.append(starts[token])
+                ends.append(stops[token])
+                depths.append(0)
+                if watcher is not None and token in watched:
                     watcher.shifted(self, token)
                 token += 1
-            else:
-                rule = rules[~action]
-                if rule.passes and rule.size == 1:
-                    states.pop()
-                    states.append(gotos[states[-1]][rule.origin])
-                else:
-                    token = self._reduce(rule, gotos, token)
-                if kind == end and states[-1] == accepting:
-                    return self.values[-1]
+                kind = kinds[token] if token < stop else end
+                continue
+            size, symbol, nests, make = rules[~action]
+            if make is not None:
+                if not size:
+                    self._push_nothing()
+                    size = 1
+                depth = depths[-1] if size < 2 else max(depths[-size:])
+                if nests:
+                    depth += 1
+                    if depth > MAX_NESTING:
+                        raise _deep(token, begins[-size], ends[-1])
+                try:
+                    value = make(builder, begins[-size], ends[-1], values[-size:])
+                except Lost:
+                    raise _lost(token) from None
+                if size > 1:
+                    ends[-size] = ends[-1]
+                    cut = 1 - size
+                    del states[cut:], values[cut:], begins[cut:], ends[cut:], depths[cut:]
+                values[-1] = value
+                depths[-1] = depth
+            below = states[-2]
+            state = after[below].get(symbol + kind, -1)
+            if state < 0:
+                state = steps.goto(below, symbol, kind)
+            states[-1] = state
+            if kind == end and state == accepting:
+                return values[-1]
 
-    def _reduce(self, rule: Rule, gotos: tuple[dict[int, int], ...], token: int) -> int:
-        """Replace the symbols of a rule by its value; the token to go on at."""
-        size = rule.size
-        begins, ends, depths, values = self.begins, self.ends, self.depths, self.values
-        if size:
-            begin, end, depth = begins[-size], ends[-1], max(depths[-size:])
-        else:
-            begin = end = self.tokens.starts[0] if len(self.tokens) else self.tokens.end
-            depth = 0
-        if rule.nests:
-            depth += 1
-            if depth > MAX_NESTING:
-                if self.watcher is None:
-                    raise Rejected
-                return self.watcher.too_deep(self, token, begin, end)
-        try:
-            value = self._value(rule, begin, end)
-        except Lost:
-            if self.watcher is None:
-                raise Rejected from None
-            return self.watcher.lost(self, token)
-        if size:
-            del self.states[-size:], values[-size:], begins[-size:], ends[-size:], depths[-size:]
-        self.states.append(gotos[self.states[-1]][rule.origin])
-        values.append(value)
-        begins.append(begin)
-        ends.append(end)
-        depths.append(depth)
-        return token
-
-    def _value(self, rule: Rule, begin: int, end: int) -> Any:
-        values = self.values
-        base = len(values) - rule.size
-        if rule.plain:
-            children = values[base:]
-        else:
-            children = []
-            for place in rule.template:
-                if place >= 0:
-                    children.append(values[base + place])
-                elif place == ABSENT:
-                    children.append(None)
-                else:
-                    children.extend(values[base + SPREAD - place])
-        if rule.method:
-            return getattr(self.builder, rule.method)(begin, end, *children)
-        if rule.passes:
-            return children[0]
-        if rule.grows:
-            grown = values[base]
-            grown.extend(children)
-            return grown
-        return children
+    def _push_nothing(self) -> None:
+        """The symbol of an empty rule, which stands at the beginning of the text."""
+        place = self.tokens.starts[0] if len(self.tokens) else self.tokens.end
+        self.states.append(-1)
+        self.values.append(None)
+        self.begins.append(place)
+        self.ends.append(place)
+        self.depths.append(0)
 
     def settle(self, kind: int, token: int) -> None:
         """Reduce as if a terminal of a kind came next: what is complete becomes a value."""
-        tables = load()
-        rules = tables.rules
-        while True:
-            action = tables.actions[self.states[-1]].get(kind)
-            if action is None or action >= 0:
-                return
-            rule = rules[~action]
-            if rule.passes and rule.size == 1:
-                self.states.pop()
-                self.states.append(tables.gotos[self.states[-1]][rule.origin])
-            else:
-                self._reduce(rule, tables.gotos, token)
+        try:
+            self._advance(token, token, -1, ahead=kind)
+        except Halt as halt:
+            if halt.ask is not None and self.watcher is not None:
+                halt.ask(self.watcher, self)
 
     def truncate(self, height: int) -> None:
         """Forget all states but the first `height`."""
         del self.states[height:], self.values[height - 1 :], self.begins[height - 1 :]
         del self.ends[height - 1 :], self.depths[height - 1 :]
+
+
+def _deep(token: int, begin: int, end: int) -> Halt:
+    """What stands from `begin` to `end` is nested too deeply."""
+    return Halt(token, lambda watcher, driver: watcher.too_deep(driver, token, begin, end))
+
+
+def _lost(token: int) -> Halt:
+    """An action failed, and has reported why."""
+    return Halt(token, lambda watcher, driver: watcher.lost(driver, token))
 
 
 def parse_plain(source: Source, tokens: Tokens, start: str) -> tuple[Any, Docs]:

@@ -7,9 +7,45 @@ there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Union, dataclass_transform
 
 from ..source import Source, Span
+
+
+def _init_2(first: str, second: str) -> Callable[..., None]:
+    def init(self: Frozen, a: object, b: object) -> None:
+        values = self.__dict__
+        values[first] = a
+        values[second] = b
+
+    return init
+
+
+def _init_3(first: str, second: str, third: str) -> Callable[..., None]:
+    def init(self: Frozen, a: object, b: object, c: object) -> None:
+        values = self.__dict__
+        values[first] = a
+        values[second] = b
+        values[third] = c
+
+    return init
+
+
+def _init_4(first: str, second: str, third: str, fourth: str) -> Callable[..., None]:
+    def init(self: Frozen, a: object, b: object, c: object, d: object) -> None:
+        values = self.__dict__
+        values[first] = a
+        values[second] = b
+        values[third] = c
+        values[fourth] = d
+
+    return init
+
+
+_INITS: dict[int, Callable[..., Callable[..., None]]] = {2: _init_2, 3: _init_3, 4: _init_4}
+"""Constructors by number of fields. A text of a megabyte is a million nodes: the general one takes
+three times as long, and a compiled one per class would cost every start."""
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
@@ -26,6 +62,9 @@ class Frozen:
     def __init_subclass__(cls) -> None:
         own = cls.__dict__.get("__annotations__", ())  # noqa: RUF063 - inspect is slow to import
         cls.fields = (*cls.fields, *own)
+        exact = _INITS.get(len(cls.fields))
+        if exact is not None and not any(hasattr(cls, name) for name in cls.fields):
+            cls.__init__ = exact(*cls.fields)  # type: ignore[method-assign]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         values = self.__dict__
