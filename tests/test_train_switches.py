@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,11 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from archc.driver import Options, compile_spec
+from archc.emit.pytorch import source
+from archc.graph import leaves
 from archc.train import device, metrics, ranks
+from archc.train.build import instantiate
 from archc.train.device import Setup, choose, find, memory_advice, numerics
 from archc.train.errors import Elsewhere, Interrupted, TrainError
 from archc.train.loop import Trainer
@@ -34,6 +40,7 @@ from .test_train_device import (
     trainer_of,
 )
 from .test_train_device import device as stands_for_a_gpu
+from .test_train_ranks import WELL, Normed, go, spread
 
 torch.set_num_threads(1)
 
@@ -328,6 +335,60 @@ def test_a_compiled_run_is_the_same_and_compiled_twice() -> None:
     again.epoch(1)
     one, other = trainer.module.state_dict(), again.module.state_dict()
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.slow
+def test_processes_compile_as_one_does(tmp_path: Path) -> None:
+    """DistributedDataParallel goes around what is compiled, so that only the network is."""
+    settings = {"accumulate": 2, "samples": 400, "batch": 40, "ema": 0.9}
+
+    def work(compiled: bool, rank: int) -> None:
+        from torch._dynamo.utils import counters
+
+        go(tmp_path / str(compiled), settings | {"compile": compiled}, Normed)
+        assert counters["stats"]["unique_graphs"] == (2 if compiled else 0)
+        assert not counters["graph_break"]
+
+    assert spread(2, partial(work, False)) == spread(2, partial(work, True)) == [WELL, WELL]
+    one, other = (losses(tmp_path / name) for name in ("False", "True"))
+    assert one == pytest.approx(other, rel=1e-4)
+
+
+def losses(folder: Path) -> list[float]:
+    with open(folder / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [float(row[key]) for row in rows for key in ("train_loss", "validation_loss")]
+
+
+SPECS = Path(__file__).parents[1] / "specs"
+
+
+def traced(spec: str) -> None:
+    """An emitted network has nothing that torch.compile cannot follow: fullgraph says so."""
+    made = compile_spec(str(SPECS / f"{spec}.arch"), Options()).networks[0]
+    assert made.report is not None
+    with torch.device("meta"):
+        module = instantiate(source(made.graph, made.report, made.doc), made.name)
+        body = made.graph.main
+        shapes = [body.values[v].shape for end in body.inputs for v in leaves(end.value)]
+        inputs = [torch.rand(2, *map(int, shape)) for shape in shapes]
+    torch._dynamo.reset()
+    followed = torch.compile(module, backend="eager", fullgraph=True, dynamic=False)
+    for training in (True, False):
+        module.train(training)
+        with torch.set_grad_enabled(training):
+            followed(*inputs)
+
+
+@pytest.mark.parametrize("spec", ["lenet5", "segnet"])
+def test_emitted_networks_compile_whole(spec: str) -> None:
+    traced(spec)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", sorted(path.stem for path in SPECS.glob("*.arch")))
+def test_every_emitted_network_compiles_whole(spec: str) -> None:
+    traced(spec)
 
 
 @pytest.mark.slow

@@ -100,10 +100,10 @@ class Trainer:
         self.optimizer = make_optimizer(recipe.optimizer, groups, fused=setup.fused)
         self.learned = learned
         self.average = Average(module, recipe.ema) if recipe.ema > 0 else None
-        self.copies = copies(module, setup.device, ranks)
-        # the compiled forms share their parameters with `module`, whose names stay clean
+        # the compiled form shares its parameters with `module`, whose names stay clean
         self._compiled = compiled(module, setup)
-        self.forward = self._compiled if self.copies is None else compiled(self.copies, setup)
+        self.copies = copies(self._compiled, setup.device, ranks)
+        self.forward = self._compiled if self.copies is None else self.copies
         self.measured = max(recipe.batch // recipe.accumulate, 1)
         """Samples that are measured at a time."""
         self._wholes: dict[Feed, Tensor | None] = {}
@@ -265,7 +265,7 @@ class Trainer:
             raise not_a_number(where, latest[first - start] if bad == first else float("nan"))
         if together:
             tally.restore(self.ranks.add(tally.state()))
-        measured = tally.read()
+        measured = tally.read(table=together)  # of many classes, it takes longer than a step
         total = epoch * self.steps + done
         speed = self.batch / max(self.progress.pace(total), 1e-9)
         self.progress.show(
@@ -360,7 +360,7 @@ class Trainer:
         return Moment(at["epoch"], at["step"], tally, at["seconds"])
 
 
-def compiled(module: nn.Module, setup: Setup) -> Callable[[Tensor], Any]:
+def compiled(module: nn.Module, setup: Setup) -> nn.Module:
     """The module compiled, if it is to be: for each size of batch by itself.
 
     What is compiled for any size is slower, and a run has few sizes: a batch and, where it is
@@ -368,7 +368,8 @@ def compiled(module: nn.Module, setup: Setup) -> Callable[[Tensor], Any]:
     """
     if not setup.compile:
         return module
-    made: Callable[[Tensor], Any] = torch.compile(module, dynamic=False)
+    made = torch.compile(module, dynamic=False)
+    assert isinstance(made, nn.Module)
     return made
 
 

@@ -353,8 +353,8 @@ class Tally:
         self._waiting = []
         self._sums.copy_(state)
 
-    def read(self) -> Measured:
-        """Waits for the device."""
+    def read(self, table: bool = True) -> Measured:
+        """Waits for the device. `table`: with the confusion matrix, where there is one."""
         self._count()
         loss, samples, *own = self._sums.tolist()
         figures = self._measure.figures(own)
@@ -362,5 +362,5 @@ class Tally:
             loss / max(samples, 1),
             figures[self._measure.main] or 0.0,
             figures,
-            self._measure.table(own),
+            self._measure.table(own) if table else None,
         )
