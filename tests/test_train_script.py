@@ -1,294 +1,229 @@
-"""`archc build --with-train`: the script's losses are those of `archc train`, step by step."""
+"""`archc build --with-train`: the script's losses are those of `archc train`, step by step.
+
+Every setting by itself is in `test_train_script_settings.py`.
+"""
 
 from __future__ import annotations
 
-import importlib.util
-import json
+import ast
+import re
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
 
 from archc import cli
-from archc.train import loop
+from tests.support.scripts import Both, both, prepare, tidy
 
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).parents[1]
+CAPSYS = pytest.CaptureFixture[str]
 
 
-@dataclass(frozen=True)
-class Both:
-    """One recipe, carried out twice."""
-
-    losses: list[float]
-    """Of each step of `archc train`."""
-    ours: list[float]
-    """Of each step of the script."""
-    result: dict[str, Any]
-    last: str
-    """The script's last line."""
-    folder: Path
-
-
-Run = Callable[..., Both]
-
-
-@pytest.fixture
-def both(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    seen: list[Tensor] = []
-    step = loop.Trainer._step
-
-    def watched(self: loop.Trainer, *args: Any) -> Tensor:
-        seen.append(step(self, *args))
-        return seen[-1]
-
-    def run(spec: Path, recipe: str = "", epochs: int | None = None) -> Both:
-        flag = [f"--with-train={recipe}"] if recipe else ["--with-train"]
-        assert cli.main(["build", str(spec), "--emit", "model", "-o", "out", *flag]) == 0
-        chosen = ["--recipe", recipe] if recipe else []
-        count = ["--set", f"epochs={epochs}"] if epochs else []
-        monkeypatch.setattr(loop.Trainer, "_step", watched)
-        more = [*chosen, *count, "--set", "pictures=false", "--device", "cpu", "-o", "run"]
-        assert cli.main(["train", str(spec), *more]) == 0
-        capsys.readouterr()
-        count = ["--epochs", str(epochs)] if epochs else []
-        script(tmp_path / "out" / "train.py", [*count, "--log", "losses.txt", "--device", "cpu"])
-        return Both(
-            [float(loss) for loss in seen],
-            [float(line) for line in Path("losses.txt").read_text().splitlines()],
-            json.loads(Path("run/result.json").read_text()),
-            capsys.readouterr().out.splitlines()[-1],
-            tmp_path / "out",
-        )
-
-    def script(path: Path, argv: list[str]) -> None:
-        """Run a script here: another process would first import torch again."""
-        monkeypatch.syspath_prepend(str(path.parent))
-        monkeypatch.setattr(sys, "argv", [str(path), *argv])
-        found = importlib.util.spec_from_file_location(f"script_{tmp_path.name}", path)
-        assert found is not None
-        assert found.loader is not None
-        module = importlib.util.module_from_spec(found)
-        before = set(sys.modules)
-        with torch.random.fork_rng([]):
-            found.loader.exec_module(module)
-            module.main()
-        for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(path.parent)):
-                del sys.modules[name]
-
-    return run
 
 
-def test_a_hundred_steps_of_lenet(both: Run) -> None:
-    done = both(ROOT / "specs" / "lenet5.arch", "demo", epochs=4)
-    assert len(done.losses) == 112
+# --------------------------------------------------------------------------- a hundred steps
+
+
+def agrees(done: Both, words: str) -> None:
+    """A hundred steps and more, to the last bit; and what the last line says."""
+    assert len(done.losses) >= 100
     assert done.ours == done.losses
     test = done.result["test"]
-    assert done.last.startswith(f"test accuracy {test['accuracy']:.1%}, loss {test['loss']:.4f}")
-
-
-DATA = 'data = npz("d.npz")  batch = 16'
-NETS = {
-    "classes": """
-      features = image -> features: (
-        conv(4, 3, pad=half, bias=false) -> batchnorm -> relu -> dropout(0.2) -> pool(2)
-      )
-      output logits = features -> flatten -> fc: linear(3)""",
-    "auxiliary": """
-      a = image -> a: (conv(4, 3, pad=half) -> relu)
-      output logits = a -> flatten -> linear(3)
-      output aux = a -> pool(global, by=avg) -> flatten -> linear(3) when training""",
-    "one": "output image -> flatten -> linear(1)",
-    "masks": "output image -> conv(4, 3, pad=half) -> relu -> conv(3, 1)",
-    "two": """
-      a = image -> a: (conv(4, 3, pad=half) -> relu)
-      output mask = a -> conv(3, 1)
-      output other = a -> conv(3, 3, pad=half)""",
-    "values": "output image -> flatten -> linear(2)",
-}
-RECIPES: dict[str, tuple[str, str, int, str]] = {
-    "everything": (
-        "classes",
-        """epochs = 3  optimizer = adamw(lr=0.01)  schedule = cosine(warmup=0.2, end=0.1)
-           augment = [shift(2), flip()]  accumulate = 2  clip = 0.5  ema = 0.9  no_decay = true
-           patience = 2  loss = cross_entropy(label_smoothing=0.1, weights=[1, 2, 0.5])""",
-        8,
-        "accuracy {accuracy:.1%}",
-    ),
-    "augmented": (
-        "classes",
-        """epochs = 2  classes = [2, 0, 1]  samples = 60
-           augment = [scale(), rotate(30), colour(saturation=0), cutout(3), crop()]""",
-        8,
-        "accuracy {accuracy:.1%}",
-    ),
-    "augmented masks": (
-        "masks",
-        "epochs = 2  augment = [rotate(30), flip(), shift(2), crop(), cutout(2)]",
-        8,
-        "mean IoU {mean_iou:.3f}",
-    ),
-    "transfer": (
-        "classes",
-        """epochs = 2  optimizer = adam(lr=0.01)  schedule = step(at=[1], factor=0.5)
-           init = "w.safetensors"  fresh = ["fc"]  layer_lr = [["features.1", 0.1]]
-           freeze = ["features.0"]  seed = 7""",
-        8,
-        "accuracy {accuracy:.1%}",
-    ),
-    "still": (
-        "classes",
-        """epochs = 2  optimizer = sgd(lr=0.1)  freeze = ["features"]  validation = 0
-           precision = fp32  channels_last = true""",
-        8,
-        "accuracy {accuracy:.1%}",
-    ),
-    "auxiliary": (
-        "auxiliary",
-        "epochs = 2  loss.aux = [0.3, bce()]  schedule = constant(warmup=0.5)",
-        8,
-        "accuracy {accuracy:.1%}",
-    ),
-    "one": (
-        "one",
-        "epochs = 2  loss = bce()  normalize = none  optimizer = rmsprop(lr=0.01)",
-        8,
-        "accuracy {accuracy:.1%}",
-    ),
-    "dice": ("masks", "epochs = 2  loss = dice(cross_entropy=0.5)", 6, "mean IoU {mean_iou:.3f}"),
-    "masks": (
-        "masks",
-        "epochs = 2  loss = cross_entropy(weights=[1, 2, 3])",
-        6,
-        "mean IoU {mean_iou:.3f}",
-    ),
-    "huber": ("masks", "epochs = 2  loss = huber(delta=0.5)", 6, "mean IoU {mean_iou:.3f}"),
-    "two": ("two", "epochs = 2  loss.other = [0.5, bce()]", 8, "mean IoU {mean_iou:.3f}"),
-    "values": (
-        "values",
-        "epochs = 2  optimizer = sgd(lr=0.01, momentum=0.9)  normalize = given([0.5], [0.25])",
-        8,
-        "error {error:.4g}",
-    ),
-}
-
-
-def targets(kind: str, count: int, side: int, draw: np.random.Generator) -> Any:
-    if kind in ("masks", "two"):
-        return draw.integers(0, 3, (count, side, side))
-    if kind == "values":
-        return draw.random((count, 2))
-    return np.arange(count) % (2 if kind == "one" else 3)
-
-
-def prepare(kind: str, side: int, text: str) -> Path:
-    """A spec and its data here: images of `side`, for a network that takes 8x8."""
-    draw = np.random.default_rng(0)
-    arrays = {}
-    for part, count in (("train", 70), ("test", 21)):
-        pixels = draw.integers(0, 256, (count, side, side), dtype=np.uint8)
-        arrays[f"x_{part}"] = pixels / 255 if kind == "values" else pixels
-        arrays[f"y_{part}"] = targets(kind, count, side, draw)
-    np.savez("d.npz", **arrays)
-    network = f"network Net {{ input image[1, 8, 8]\n{NETS[kind]}\n}}\n"
-    spec = Path("net.arch").resolve()
-    spec.write_text(f"{network}recipe r for Net {{ {DATA}  {text} }}\n")
-    return spec
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_setting_is_written_out(name: str, both: Run) -> None:
-    kind, text, side, words = RECIPES[name]
-    spec = prepare(kind, side, text)
-    if "init" in text:
-        import archc
-
-        torch.manual_seed(3)
-        save_file(archc.load(spec)["Net"].module().state_dict(), "w.safetensors")
-    done = both(spec)
-    assert len(done.losses) >= 6
-    assert done.ours == pytest.approx(done.losses, rel=1e-6)
-    test = done.result["test"]
-    assert done.last.startswith(f"test {words.format(**test)}, loss {test['loss']:.4f}")
+    assert done.last.startswith(f"test {words.format(**test)}, loss {test['loss']:.4f}, in ")
     tidy(done.folder / "train.py")
 
 
-def tidy(path: Path) -> None:
-    """As a careful person leaves it: nothing unused, one style, within its columns."""
-    ruff = [sys.executable, "-m", "ruff"]
-    rules = "--select=E,F,I,W,B,SIM,RET,PIE,UP,C4"
-    config = [
-        "--isolated",
-        '--config=lint.isort.known-first-party=["net"]',
-        "--line-length=100",
-        "--target-version=py311",
-    ]
-    for command in (["check", rules, "--ignore=E402"], ["format", "--check", "--diff"]):
-        done = subprocess.run(
-            [*ruff, *command, *config, str(path)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+def test_a_hundred_steps_of_lenet(monkeypatch: pytest.MonkeyPatch, capsys: CAPSYS) -> None:
+    done = both(ROOT / "specs" / "lenet5.arch", monkeypatch, capsys, "demo", epochs=4)
+    agrees(done, "accuracy {accuracy:.1%}")
 
 
-def test_data_without_files_of_their_own_come_along(both: Run) -> None:
-    """Data that no few lines can read are written beside the script."""
-    spec = prepare("classes", 8, "epochs = 2")
-    text = spec.read_text().replace('npz("d.npz")', "digits()")
-    spec.write_text(text.replace("linear(3)", "linear(10)"))
-    done = both(spec)
-    assert {path.name for path in done.folder.glob("*.*")} == {
-        "net.py", "train.py", "train_data.npz",
-    }  # fmt: skip
-    assert len(done.losses) > 100
-    assert done.ours == done.losses
+UNET = """
+network Net {
+  input image[3, 16, 16]
+  fine = image -> one: (conv(8, 3, pad=half) -> batchnorm -> relu)
+  coarse = fine
+    -> pool(2) -> two: (conv(16, 3, pad=half) -> batchnorm -> relu) -> upsample(2, by=nearest)
+  output mask = fuse(fine, coarse, by=concat) -> head: conv(6, 1)
+  output early = coarse -> aux: conv(6, 1) when training
+}
+recipe r for Net {
+  data       = scenes(count=120, size=16, test=20)
+  epochs     = 8
+  batch      = 8
+  accumulate = 2
+  optimizer  = adamw(lr=0.004)
+  schedule   = one_cycle()
+  clip       = 1
+  loss       = dice(cross_entropy=1)
+  loss.early = [0.3, dice()]
+  augment    = [flip(), rotate(180), cutmix(), colour(0.2, 0.2, 0.2)]
+}
+"""
+
+
+def test_a_hundred_steps_of_a_unet(monkeypatch: pytest.MonkeyPatch, capsys: CAPSYS) -> None:
+    Path("net.arch").write_text(UNET)
+    agrees(both(Path("net.arch"), monkeypatch, capsys), "mean IoU {mean_iou:.3f}")
 
 
 STACK = """
 network Net {
   input image[3, 32, 32]
-  x = image -> stem: (conv(8, 3, stride=4, pad=half) -> relu)
+  x = image -> stem: (conv(8, 3, stride=4, pad=half) -> batchnorm -> relu)
   a = x -> first: conv(11, 1)
   output maps = [a, fuse(x, a -> back: conv(8, 1)) -> second: conv(11, 1)]
 }
 recipe r for Net {
-  data = keypoints(count=60, size=32, test=12)  batch = 10  epochs = 2  loss = heatmaps(sigma=0.7)
+  data     = keypoints(count=120, size=32, test=12)
+  batch    = 10
+  epochs   = 10
+  loss     = heatmaps(sigma=0.7)
+  ema      = 0.99
+  schedule = cosine(warmup=0.1)
+  augment  = [scale(0.8, 1.25), rotate(20), flip(), shift(2)]
 }
 """
 
 
-def test_stacked_heatmaps_of_made_figures(both: Run) -> None:
-    spec = Path("net.arch").resolve()
-    spec.write_text(STACK)
-    done = both(spec)
-    assert done.ours == pytest.approx(done.losses, rel=1e-6)
+def test_a_hundred_steps_of_an_hourglass(monkeypatch: pytest.MonkeyPatch, capsys: CAPSYS) -> None:
+    Path("net.arch").write_text(STACK)
+    done = both(Path("net.arch"), monkeypatch, capsys)
     assert done.last.startswith(f"test PCK@0.1 {done.result['test']['pck@0.1']:.1%}, loss")
-    tidy(done.folder / "train.py")
+    agrees(done, done.last.partition(", ")[0].removeprefix("test "))
+
+
+def test_a_hundred_steps_of_blended_classes(
+    monkeypatch: pytest.MonkeyPatch, capsys: CAPSYS
+) -> None:
+    spec = prepare(
+        "classes",
+        """epochs = 2  augment = [shift(1), crop(), mixup()]  schedule = step(every=10)
+           ema = 0.9  loss = cross_entropy(label_smoothing=0.1)""",
+    )
+    agrees(both(spec, monkeypatch, capsys, epochs=34), "accuracy {accuracy:.1%}")
+
+
+@pytest.mark.parametrize("schedule", ["step(every=1, factor=0.5)", "one_cycle()"])
+def test_more_epochs_than_the_recipe_has(
+    schedule: str, monkeypatch: pytest.MonkeyPatch, capsys: CAPSYS
+) -> None:
+    """`--epochs` is `--set epochs`: schedules stretch, steps go on."""
+    text = f"epochs = 2  optimizer = sgd(lr=0.1)  schedule = {schedule}"
+    done = both(prepare("classes", text), monkeypatch, capsys, epochs=4)
+    assert len(done.losses) == 4 * 3
+    assert done.ours == done.losses
+
+
+# --------------------------------------------------------------------------- what is written
 
 
 def build(spec: Path, *args: str) -> int:
     return cli.main(["build", str(spec), "--emit", "model", "-o", "out", *args])
 
 
-@pytest.fixture
-def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return prepare("classes", 8, "epochs = 2")
+def text_of(settings: str, net: str = "classes") -> str:
+    """The script of a recipe."""
+    assert build(prepare(net, settings), "--with-train") == 0
+    return Path("out/train.py").read_text()
 
 
-def test_several_recipes(spec: Path) -> None:
+def test_a_script_stands_alone() -> None:
+    """It runs anywhere, with torch and numpy only."""
+    text = text_of("epochs = 2  augment = [mixup()]  ema = 0.9")
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(text))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [str(node.module)]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported - set(sys.stdlib_module_names) == {"torch", "numpy", "net"}
+    Path("elsewhere").mkdir()
+    done = subprocess.run(
+        [sys.executable, "../out/train.py", "--device", "cpu", "-o", "weights.pt"],
+        cwd="elsewhere",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(
+        r"(epoch \d  loss \d\.\d{4}  validation accuracy \d+\.\d%\n){2}"
+        r"test accuracy \d+\.\d%, loss \d\.\d{4}, in \d+ s on cpu\n",
+        done.stdout,
+    )
+    assert torch.load("elsewhere/weights.pt", weights_only=True).keys() >= {"fc.weight"}
+
+
+def test_a_loss_that_is_no_number_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.support.scripts import run
+
+    text_of("epochs = 3  optimizer = sgd(lr=1e30)", "values")
+    with pytest.raises(SystemExit, match=r"the loss in epoch \d is (nan|inf)"):
+        run(Path("out/train.py").resolve(), ["--device", "cpu"], monkeypatch)
+
+
+def test_what_only_a_gpu_sees() -> None:
+    """Precision, layout and compilation are decided where the script runs."""
+    text = text_of("epochs = 2000")
+    assert 'set_float32_matmul_precision("high")  # TF32' in text
+    assert text.count("with mixed_precision(x.device):") == 2
+    assert "torch.compile(model, dynamic=False)" in text
+    assert "x.contiguous(memory_format=torch.channels_last) if x.is_cuda else x" in text
+    text = text_of("epochs = 2000  precision = fp32  compile = false  channels_last = false")
+    assert "torch.backends.cudnn.allow_tf32 = False" in text
+    assert "torch.backends.cudnn.benchmark = True" in text
+    assert not re.search("compile|channels_last|mixed_precision|bfloat16|TF32", text)
+    text = text_of("deterministic = true")
+    assert "benchmark" not in text
+    assert "compile" not in text  # two epochs are too short
+    assert 'environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")' in text
+
+
+def test_what_a_script_leaves_out_is_said() -> None:
+    text = text_of("checkpoint = epoch  tensorboard = true  pictures = false")
+    assert (
+        "Of the recipe, it leaves out `checkpoint` (checkpoints within the run) and `tensorboard` "
+        "(TensorBoard)." in " ".join(text.split())
+    )
+    assert "leaves out" not in text_of("epochs = 2")
+
+
+def test_statistics_of_images_as_rows() -> None:
+    """One number for each channel, not for each pixel."""
+    spec = prepare("one", "loss = bce()", channels=3, change=("image[3, 8, 8]", "image[192]"))
+    assert build(spec, "--with-train") == 0
+    text = Path("out/train.py").read_text()
+    found = re.search(r"^MEAN = (.*)$", text, re.M)
+    assert found is not None
+    assert re.fullmatch(
+        r"torch\.tensor\(\[(0\.\d+, ){2}0\.\d+\]\)\.repeat_interleave\(64\)", found[1]
+    )
+
+
+def test_data_without_files_of_their_own_come_along() -> None:
+    """Data that no few lines can read are written beside the script."""
+    spec = prepare("classes", "data = digits()", change=("linear(3)", "linear(10)"))
+    assert build(spec, "--with-train") == 0
+    assert {path.name for path in Path("out").glob("*.*")} == {
+        "net.py", "train.py", "train_data.npz",
+    }  # fmt: skip
+
+
+def test_several_recipes() -> None:
+    spec = prepare("classes", "epochs = 2")
     first = spec.read_text()
     other = first.replace("Net", "Other").replace("recipe r", "recipe s")
     spec.write_text(
@@ -303,28 +238,37 @@ def test_several_recipes(spec: Path) -> None:
     assert "the recipe `q` of" in Path("out/train.py").read_text()
 
 
-def test_what_cannot_be_written_leaves_nothing(
-    spec: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(code: str, *args: str) -> None:
-        capsys.readouterr()
-        assert build(spec, *args) == 1
-        assert f"error[{code}]" in capsys.readouterr().err
-        assert not Path("out").exists()
-
-    refused("E0803", "--with-train", "q")
-    text = spec.read_text()
-    for wrong in (
+WRONG = {
+    "E0802": [
+        'fresh = ["fc"]',
         'freeze = ["nothing"]',
         'layer_lr = [["nothing", 0.1]]',
         "patience = 1  validation = 0",
         "augment = [mixup(), cutmix()]",
-    ):
-        spec.write_text(text.replace("epochs = 2", f"epochs = 2  {wrong}"))
-        refused("E0802", "--with-train")
-    spec.write_text(text.replace("d.npz", "absent.npz"))
-    refused("E0804", "--with-train")
-    spec.write_text(text.replace("epochs = 2", 'epochs = 2  fresh = ["fc"]'))
-    refused("E0802", "--with-train")
+        "loss = cross_entropy(weights=[1, 2])",
+    ],
+    "E0804": ['data = npz("absent.npz")'],
+    "E0806": ["loss = heatmaps()"],
+    "E0808": ['init = "absent.pt"'],
+}
+"""Settings that `archc train` refuses."""
+
+
+@pytest.mark.parametrize(("code", "settings"), [(c, s) for c, each in WRONG.items() for s in each])
+def test_what_cannot_be_trained_is_not_written(code: str, settings: str, capsys: CAPSYS) -> None:
+    spec = prepare("classes", settings)
+    for command in (["build", "--emit", "model", "-o", "out", "--with-train"], ["train"]):
+        assert cli.main([command[0], str(spec), *command[1:]]) == 1
+        assert f"error[{code}]" in capsys.readouterr().err
+    assert {path.name for path in Path.cwd().iterdir()} == {"net.arch", "d.npz"}
+
+
+def test_recipes_that_are_not_there(capsys: CAPSYS) -> None:
+    spec = prepare("classes", "epochs = 2")
+    assert build(spec, "--with-train", "q") == 1
+    assert "error[E0803]" in capsys.readouterr().err
+    text = spec.read_text()
     spec.write_text(text[: text.index("recipe")])
-    refused("E0803", "--with-train")
+    assert build(spec, "--with-train") == 1
+    assert "error[E0803]" in capsys.readouterr().err
+    assert not Path("out").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -248,16 +250,28 @@ def check(done: Both, rounded: bool) -> None:
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-9)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for all scripts, which are looked over together at the end."""
+    folder = tmp_path_factory.mktemp("scripts")
+    yield folder
+    tidy(folder)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_script_obeys(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    written: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with torch._dynamo.config.patch(disable=True):  # compiling takes half a minute
         done = both(spec_of(name), monkeypatch, capsys)
     assert len(done.losses) >= 2
     check(done, rounded=name in ROUNDED)
-    tidy(done.folder / "train.py")
+    shutil.copy(done.folder / "train.py", written / f"{name.replace(' ', '_')}.py")
 
 
 # --------------------------------------------------------------------------- nothing is left out

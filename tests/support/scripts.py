@@ -18,6 +18,7 @@ from torch import Tensor
 
 from archc import cli
 from archc.train import loop
+from archc.train.record import Record
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ def both(
     more += ["--set", f"epochs={epochs}"] if epochs else []
     with monkeypatch.context() as patch:
         patch.setattr(loop.Trainer, "_step", watched)
+        patch.setattr(
+            Record, "picture", lambda self, metric: None
+        )  # of the curve: it takes longest
         more += ["--set", "pictures=false", "--device", "cpu", "-o", "run"]
         assert cli.main(["train", str(spec), *more]) == 0
     capsys.readouterr()
@@ -122,7 +126,7 @@ def tidy(*paths: Path) -> None:
     rules = "--select=E,F,I,W,B,SIM,RET,PIE,UP,C4"
     config = [
         "--isolated",
-        '--config=lint.isort.known-first-party=["net"]',
+        '--config=lint.isort.known-first-party=["net", "lenet5"]',
         "--line-length=100",
         "--target-version=py311",
     ]

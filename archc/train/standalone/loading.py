@@ -152,11 +152,11 @@ def normalizing(case: Case) -> str:
     elif scale != "1":
         number = f"x.float() * ({scale})"
     last = case.recipe.channels_last if case.image else False
-    if last:
+    if last is True:
+        number = f"({number}).contiguous(memory_format=torch.channels_last)"
+    elif last:
         body.append(f"    x = {number}")
-        number = "x.contiguous(memory_format=torch.channels_last)"
-        if last == "auto":
-            number += " if x.is_cuda else x"
+        number = "x.contiguous(memory_format=torch.channels_last) if x.is_cuda else x"
     doc = "Numbers as the network takes them."
     if isinstance(how, FromData):
         doc = "Mean 0 and deviation 1 per channel, by the statistics of the training samples."
