@@ -19,7 +19,7 @@ SCREENS = ROOT / "specs" / "errors"
 # Codes that no single text can give: they need a file, a command, data or another package.
 OUTSIDE = {
     "E0706", "E0707", "E0708", "E0803", "E0804", "E0805", "E0806", "E0807", "E0808", "E0809",
-    "E0810", "E0811", "E0812", "E0813", "E0901", "E0902", "E0903", "E0904", "E0905",
+    "E0810", "E0811", "E0812", "E0813", "E0901", "E0902", "E0903", "E0905",
     "E1001", "E1002", "W113",
 }  # fmt: skip
 

@@ -92,6 +92,12 @@ CASES: dict[str, tuple[str, str]] = {
     "heatmaps": ("points", "loss = heatmaps(sigma=0.7)"),
     "a stack of one": ("stack of one", "loss.maps = [0.5, heatmaps()]"),
     "several outputs": ("two", "loss.other = [0.5, bce()]"),
+    "two of each": (
+        "two",
+        """loss = cross_entropy(weights=[1, 2, 3])  accumulate = 2
+           loss.other = [0.5, cross_entropy(weights=[3, 2, 1])]""",
+    ),
+    "two kinds of dice": ("two", "loss = dice(smooth=2)  loss.other = [0.5, dice()]"),
     "an auxiliary output": ("auxiliary", "loss.aux = [0.3, bce()]  loss = cross_entropy(0.1)"),
     # data
     "classes": ("classes", "classes = [2, 0]  samples = 30"),
@@ -167,7 +173,7 @@ CASES: dict[str, tuple[str, str]] = {
     ),
 }
 """What is trained, and by which settings."""
-ROUNDED = {"bf16", "parts of keypoints", "parts of outputs"}
+ROUNDED = {"bf16", "parts of keypoints", "parts of outputs", "two of each"}
 """Cases whose losses agree to rounding only."""
 JOINTS = {"takes": 3, "change": ("conv(2, ", "conv(11, ")}
 MADE: dict[str, dict[str, Any]] = {

@@ -93,7 +93,6 @@ CODES: dict[str, Code] = {
     "E0901": Code("node that cannot be emitted"),
     "E0902": Code("a network that cannot be exported"),
     "E0903": Code("an export that computes something else"),
-    "E0904": Code("a setting without a form in a stand-alone script"),
     "E0905": Code("a diagram that cannot be drawn"),
     # E10: explanations
     "E1001": Code("a unit that cannot be worked out"),

@@ -9,9 +9,6 @@ from ..losses import DEFAULTS
 from .case import Case
 from .layout import call, comprehension, lines
 
-Kind = tuple[Loss, tuple[int, ...]]
-"""A loss and the shape of the output that it is of."""
-
 
 class Criteria:
     """Functions and constants for the losses of all outputs."""
@@ -21,24 +18,25 @@ class Criteria:
         self.constants: dict[str, str] = {}
         self.functions: list[str] = []
         self.single = len(case.heads) == 1
-        kinds: list[Kind] = []
-        terms = []
-        for head, shape in zip(case.heads, case.outputs, strict=True):
-            auto = isinstance(head.choice, ByTask)
-            kind = (DEFAULTS[case.kind] if auto else head.choice, shape)
-            if kind not in kinds:
-                kinds.append(kind)
-            terms.append((head.weight, kinds.index(kind)))
-        self._names = ["criterion"] if len(kinds) == 1 else _names(kinds)
-        self._terms = [(weight, self._names[i]) for weight, i in terms]
-        masses = [self._mass(kinds[i][0]) for _, i in terms]
-        self._masses = masses
-        self.by_output = len(set(masses)) > 1
+        choices = [DEFAULTS[case.kind] if isinstance(head.choice, ByTask) else head.choice
+                   for head in case.heads]  # fmt: skip
+        bodies = [
+            tuple(self._lines(choice, shape))
+            for choice, shape in zip(choices, case.outputs, strict=True)
+        ]
+        kinds = dict(zip(bodies, choices, strict=True))  # each in its own words, once
+        names = ["criterion"] if len(kinds) == 1 else _names(list(kinds.values()))
+        of = dict(zip(kinds, names, strict=True))
+        self._names = names
+        self._terms = [(head.weight, of[b]) for head, b in zip(case.heads, bodies, strict=True)]
+        self._masses = [self._mass(choice) for choice in choices]
+        self.by_output = len(set(self._masses)) > 1
         """Are the losses of several outputs means over different things?"""
-        self.divided = any(masses)
+        self.divided = any(self._masses)
         """Is the loss a mean over something else than samples?"""
-        for name, (choice, shape) in zip(self._names, kinds, strict=True):
-            self.functions.append(self._function(name, choice, shape))
+        for body, name in of.items():
+            head = f"def {name}(output: Tensor, target: Tensor) -> Tensor:"
+            self.functions.append(lines(head, [f"    {line}" for line in body]))
         if self.divided:
             self.functions.append(self._normalizer())
         if not self.single:
@@ -74,11 +72,19 @@ class Criteria:
             return "(target[..., 2] > 0).sum()"
         if isinstance(choice, CrossEntropy) and choice.weights:
             at = "[target.clamp_min(0)]" if there else "[target]"
-            weights = f"WEIGHTS.to(target.device){at}"
+            weights = f"{self._weights(choice)}.to(target.device){at}"
             return f"({there} * {weights}).sum()" if there else f"{weights}.sum()"
         if isinstance(choice, Dice) or not there:
             return ""
         return f"{there}.sum()"
+
+    def _weights(self, choice: CrossEntropy) -> str:
+        return self._constant("WEIGHTS", f"torch.tensor({choice.weights})")
+
+    def _constant(self, name: str, value: str) -> str:
+        """The constant of that value: another one of the same name has a number."""
+        names = [name, *(f"{name}_{i}" for i in range(2, len(self.constants) + 3))]
+        return next(n for n in names if self.constants.setdefault(n, value) == value)
 
     def _normalizer(self) -> str:
         what = {
@@ -127,23 +133,18 @@ class Criteria:
 
     # ------------------------------------------------------------------ one loss
 
-    def _function(self, name: str, choice: Loss, shape: tuple[int, ...]) -> str:
-        return lines(
-            f"def {name}(output: Tensor, target: Tensor) -> Tensor:",
-            [f"    {line}" for line in self._lines(choice, shape)],
-        )
-
     def _lines(self, choice: Loss, shape: tuple[int, ...]) -> list[str]:
+        """What a function does with an output of a shape (without the batch)."""
         channels = shape[0] if shape else 1
         if isinstance(choice, CrossEntropy):
             return self._cross_entropy(choice, channels)
         if isinstance(choice, Dice):
             return self._dice(choice, channels, len(shape) + 1)
         if isinstance(choice, Heatmaps):
-            self.constants["SIGMA"] = repr(choice.sigma)
+            sigma = self._constant("SIGMA", repr(choice.sigma))
             return [
                 '"""Mean squared error against Gaussian heatmaps."""',
-                "return heatmap_loss(output.float(), target)",
+                f"return heatmap_loss(output.float(), target, {sigma})",
             ]
         return self._pointwise(choice, channels)
 
@@ -205,8 +206,7 @@ class Criteria:
         made = ['"""Softmax cross entropy."""']
         extra = []
         if choice.weights:
-            self.constants["WEIGHTS"] = f"torch.tensor({choice.weights})"
-            extra.append("WEIGHTS.to(output.device)")
+            extra.append(f"{self._weights(choice)}.to(output.device)")
         if choice.label_smoothing:
             extra.append(f"label_smoothing={choice.label_smoothing}")
         return made + self._entropy("output.float()", extra, channels, "return ", "")
@@ -241,7 +241,7 @@ class Criteria:
     def _dice(self, choice: Dice, channels: int, ndim: int) -> list[str]:
         """Over all places of the batch together: a class that one image lacks says nothing."""
         case, both = self.case, bool(choice.cross_entropy)
-        self.constants["SMOOTH"] = repr(choice.smooth)
+        smooth = self._constant("SMOOTH", repr(choice.smooth))
         doc = "Soft Dice loss, plus cross entropy." if both else "Soft Dice loss."
         likely = "output.sigmoid()" if channels == 1 else "output.softmax(1)"
         axes = str((0, *range(2, ndim))) if ndim > 2 else "0"
@@ -261,7 +261,7 @@ class Criteria:
             *masked,
             f"overlap, areas = (likely * rows).sum({axes}), likely.sum({axes}) + rows.sum({axes})",
         ]
-        dice = "1 - ((2 * overlap + SMOOTH) / (areas + SMOOTH)).mean()"
+        dice = f"1 - ((2 * overlap + {smooth}) / (areas + {smooth})).mean()"
         if not both:
             return [*made, f"return {dice}"]
         made.append(f"dice = {dice}")
@@ -290,9 +290,9 @@ class Criteria:
         ]
 
 
-def _names(kinds: Sequence[Kind]) -> list[str]:
+def _names(choices: Sequence[Loss]) -> list[str]:
     """What the functions of several losses are called: numbered where the name is not enough."""
-    names = [choice.name for choice, _ in kinds]
+    names = [choice.name for choice in choices]
     return [
         f"{name}_loss" if names.count(name) == 1 else f"{name}_loss_{i + 1}"
         for i, name in enumerate(names)

@@ -116,9 +116,10 @@ def _own(case: Case, criteria: Criteria) -> dict[str, list[str]]:
 
 
 def _constant(name: str, value: str) -> str:
-    comment = f"  # {COMMENTS[name]}" if name in COMMENTS else ""
+    words = COMMENTS.get(name.rstrip("_0123456789"))
+    comment = f"  # {words}" if words else ""
     line = f"{name} = {value}{comment}"
-    return line if len(line) <= 100 else f"# {COMMENTS[name]}\n{name} = {value}"
+    return line if len(line) <= 100 or not words else f"# {words}\n{name} = {value}"
 
 
 def _title(case: Case, stem: str) -> str:

@@ -8,7 +8,6 @@ from torch import Tensor
 
 SIZE = (32, 32)
 IGNORED = -100
-SIGMA = 1.0
 
 
 def masked_cross_entropy(
@@ -35,19 +34,20 @@ def masked_mean(loss: Tensor, output: Tensor, target: Tensor) -> Tensor:
     return (loss * places).sum() / places.sum().clamp_min(1)
 
 
-def heatmap_loss(output: Tensor, target: Tensor) -> Tensor:
+def heatmap_loss(output: Tensor, target: Tensor, sigma: float) -> Tensor:
     """Mean squared error against the heatmaps of visible keypoints. Tompson et al. 2014."""
     visible = (target[..., 2] > 0).float()[..., None, None]
     height, width = output.shape[-2:]
-    total = ((output - gaussians(target, height, width)).square() * visible).sum()
+    heatmaps = gaussians(target, height, width, sigma)
+    total = ((output - heatmaps).square() * visible).sum()
     return total / (visible.sum() * height * width).clamp_min(1)
 
 
-def gaussians(points: Tensor, height: int, width: int) -> Tensor:
-    """Heatmaps [N, K, height, width] with a Gaussian of SIGMA cells at each keypoint."""
+def gaussians(points: Tensor, height: int, width: int, sigma: float) -> Tensor:
+    """Heatmaps [N, K, height, width] with a Gaussian of `sigma` cells at each keypoint."""
     squares = []
     for axis, cells, pixels in ((0, width, SIZE[1]), (1, height, SIZE[0])):
         centre = (points[..., axis].float() + 0.5) * (cells / pixels) - 0.5
         squares.append((torch.arange(cells, device=points.device) - centre[..., None]).square())
     distances = squares[1][..., :, None] + squares[0][..., None, :]
-    return torch.exp(distances / (-2 * SIGMA**2))
+    return torch.exp(distances / (-2 * sigma**2))
