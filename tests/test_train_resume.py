@@ -25,9 +25,10 @@ from archc import cli
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import Interrupted, TrainError, checkpoint, fit
+from archc.train.progress import Progress
 from archc.train.recipe import Recipe
 from archc.train.rundir import PREVIOUS, STATE, RunDir
-from archc.train.state import latest, parse
+from archc.train.state import State, latest, parse
 from archc.train.training import Result
 
 torch.set_num_threads(1)
@@ -359,6 +360,73 @@ def test_without_a_good_state_there_is_no_going_on(tmp_path: Path) -> None:
     assert (folder / "settings.json").read_bytes() == log
 
 
+def test_a_closed_terminal_asks_for_an_end(whole: Path, tmp_path: Path) -> None:
+    """SIGHUP, twice as shells send it: the state is written, and the run goes on later."""
+
+    class Closed(stops(41, signal.SIGHUP)):  # type: ignore[misc]
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = super().forward(x)
+            if self.training and self.calls == 41:
+                os.kill(os.getpid(), signal.SIGHUP)
+            return result
+
+    with pytest.raises(Interrupted):
+        go(tmp_path / "run", module=Closed)
+    go(tmp_path / "run", resume=True)
+    same(tmp_path / "run", whole)
+
+
+def test_a_run_goes_on_where_nobody_reads_what_it_says(whole: Path, tmp_path: Path) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    go(tmp_path / "run", out=Gone())
+    same(tmp_path / "run", whole)
+
+
+def test_letters_that_a_terminal_has_not_are_spelled_out() -> None:
+    data = io.BytesIO()
+    out = io.TextIOWrapper(data, encoding="ascii", write_through=True)
+    Progress(out, None, 1).line("data: 6×6 from /\udcff")
+    assert data.getvalue() == b"data: 6\\xd76 from /\\udcff\n"
+
+
+def test_a_sound_file_that_is_no_state_of_ours(tmp_path: Path) -> None:
+    """Its checksum is right; what it says is not what a run goes on from."""
+    folder = interrupted(tmp_path / "run")
+    state = parse((folder / STATE).read_bytes(), folder)
+    for facts in ({}, state.facts | {"at": 3}, state.facts | {"identity": {}}):
+        (folder / STATE).write_bytes(State(state.tensors, facts).packed())
+        with pytest.raises(TrainError, match="is not one that this version") as caught:
+            go(folder, resume=True)
+        assert caught.value.code == "E0808"
+
+
+@pytest.mark.parametrize("damage", ["gone", "damaged", "another"])
+def test_without_the_best_weights_the_best_epoch_is_yet_to_come(
+    damage: str, whole: Path, tmp_path: Path
+) -> None:
+    """The state does not hold them: that is seen at once, not after the last epoch."""
+    folder = interrupted(tmp_path / "run", at=41)
+    best = folder / "best.safetensors"
+    assert best.exists()
+    best.unlink()
+    if damage != "gone":
+        bad = b"" if damage == "damaged" else checkpoint.packed(nn.Linear(2, 2), {})
+        best.write_bytes(bad)
+    out = io.StringIO()
+    result = go(folder, resume=True, out=out)
+    assert "the best epoch is chosen among those to come" in out.getvalue()
+    assert result.best_epoch > 1
+    assert rows(folder) == rows(whole)
+    best.unlink()
+    if result.best_epoch < result.epochs:  # else they are made again
+        with pytest.raises(TrainError, match=r"best\.safetensors") as caught:
+            go(folder, resume=True)
+        assert caught.value.code == "E0808"
+
+
 def test_a_pickle_in_the_place_of_a_state_is_not_run(tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -535,6 +603,9 @@ def test_the_command_recalls_how_the_run_was_asked_for(
     assert cli.main(["train", "--resume", run]) == 1
     assert "has changed since the run began" in capsys.readouterr().err
     assert cli.main(["train", "tiny.arch", "--resume", run]) == 0
+    Path("tiny.arch").unlink()  # then the copy in the run's folder is good
+    assert cli.main(["train", "--resume", run, "--set", "epochs=3"]) == 0
+    assert "resumed in epoch 3" in capsys.readouterr().out
     Path("tiny.arch").write_text(SPEC.replace("conv(6", "conv(7"))
     assert cli.main(["train", "tiny.arch", "--resume", run]) == 1
     assert "the network is another one" in capsys.readouterr().err
@@ -547,6 +618,15 @@ def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "settings.json").write_text("[1]")
     assert cli.main(["train", "--resume", str(tmp_path)]) == 1
     assert "was not written by a run of archc" in capsys.readouterr().err
+    for odd in ('{"command": [1]}', '{"command": {"spec": 5}}', '{"command": {"set": [["a"]]}}'):
+        (tmp_path / "settings.json").write_text(odd)
+        for verb in (["train", "--resume"], ["eval"], ["export", "--to", "safetensors"]):
+            assert cli.main([*verb, str(tmp_path)]) == 1
+            assert "does not say how its run was asked for" in capsys.readouterr().err
+    (tmp_path / "repeat.json").write_text('{"command": {}, "seeds": [0.5]}')
+    (tmp_path / "spec.arch").write_text(SPEC)
+    assert cli.main(["train", "--resume", str(tmp_path)]) == 1
+    assert "does not say which seeds" in capsys.readouterr().err
     spec = tmp_path / "tiny.arch"
     spec.write_text(SPEC)
     assert cli.main(["train", str(spec), "--set", "patience=2", "--set", "validation=0"]) == 1

@@ -55,12 +55,11 @@ def asked(args: argparse.Namespace) -> Asked | None:
 
 def _recall(args: argparse.Namespace, run: Path) -> tuple[dict[str, Any], Path | None]:
     """Take over what the run was started with; gives its settings.json and its spec's folder."""
-    from ..train.rundir import SETTINGS, read_json
+    from ..train.rundir import SETTINGS, read_command
 
-    settings = read_json(run / SETTINGS)
-    command = settings.get("command") or {}
-    given = str(command.get("spec") or "-")
-    home = Path(str(command.get("folder") or ".")) if given == "-" else Path(given).parent
+    settings, command = read_command(run / SETTINGS)
+    given = command.get("spec") or "-"
+    home = Path(command.get("folder") or ".") if given == "-" else Path(given).parent
     args.spec = str(run / "spec.arch")
     if given != "-" and _digest(Path(given)) == settings.get("spec_sha256"):
         args.spec = given
@@ -68,7 +67,7 @@ def _recall(args: argparse.Namespace, run: Path) -> tuple[dict[str, Any], Path |
         if getattr(args, name) is None:
             setattr(args, name, command.get(name))
     own = {name for name, _ in args.set}
-    args.set = [(str(k), str(v)) for k, v in command.get("set", []) if k not in own] + args.set
+    args.set = [(k, v) for k, v in command.get("set", []) if k not in own] + args.set
     return settings, home
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,30 +48,32 @@ def train(args: argparse.Namespace) -> int:
         return 1
     except Interrupted as stop:
         if speaks():
-            print(stop.message, file=sys.stderr)
+            with suppress(OSError):  # of a terminal that was closed
+                print(stop.message, file=sys.stderr)
         return INTERRUPTED
 
 
 def _recall(args: argparse.Namespace) -> None:
     """Ask as the run was asked for, where the command line does not say otherwise."""
-    from ..train.rundir import SETTINGS, read_json
+    from ..train.rundir import SETTINGS, read_command
 
     run = Path(args.resume)
     plan = run / REPEAT
-    said = read_json(plan if plan.exists() else run / SETTINGS)
-    command = said.get("command") or {}
+    said, command = read_command(plan if plan.exists() else run / SETTINGS)
     if args.repeat is not None and plan.exists():
         args.repeat = None  # as many as were asked for, see `repeat.json`
     args.expected = said.get("spec_sha256") if args.spec is None else None
-    if args.spec is None and command.get("spec"):
-        # a spec that came from standard input is kept in the run's folder only
-        kept = command["spec"] == "-"
-        args.spec = str(run / "spec.arch") if kept else str(command["spec"])
-        args.home = command.get("folder") if kept else None
+    if args.spec is None:
+        given = command.get("spec") or "-"
+        # one that came from standard input, or that is gone, is in the run's folder only
+        kept = given == "-" or not Path(given).exists()
+        args.spec = str(run / "spec.arch") if kept else given
+        if kept:
+            args.home = command.get("folder") if given == "-" else str(Path(given).parent)
     for name in ("network", "recipe", "device", "init"):
         if getattr(args, name) is None:
             setattr(args, name, command.get(name))
-    args.set = [(str(k), str(v)) for k, v in command.get("set", [])] + args.set
+    args.set = [(key, text) for key, text in command.get("set", [])] + args.set
 
 
 def diagnostic(error: TrainError) -> Diagnostic:

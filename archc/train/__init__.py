@@ -72,8 +72,8 @@ def fit(
     the folder. `code`: text that tells the network from any other (None: the spec's). `command`:
     how the run was asked for, as JSON; it is kept with the settings.
 
-    Raises TrainError for all that can go wrong, `Interrupted` after Ctrl-C or SIGTERM; `Elsewhere`
-    where another process of the same run says what went wrong.
+    Raises TrainError for all that can go wrong, `Interrupted` after Ctrl-C, SIGTERM or
+    SIGHUP; `Elsewhere` where another process of the same run says what went wrong.
     """
     require_torch()
     from .training import fit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import torch
 
 from . import checkpoint
-from .errors import Interrupted
+from .errors import Elsewhere, Interrupted, TrainError
 from .fitting import Prepared
 from .loop import Epoch, Moment, Stopped, Trainer, not_a_number
 from .metrics import Measured
@@ -136,7 +136,7 @@ class Course:
 
     def _resume(self) -> Moment:
         """Be where the run stopped. Raises TrainError E0808 or E0812."""
-        trainer, folder = self.trainer, self.record.folder.path
+        folder = self.record.folder.path
         said: list[str] = []
 
         def read() -> bytes:
@@ -144,8 +144,19 @@ class Course:
             said.extend(damaged)
             return data
 
-        state = parse(trainer.ranks.first(read), folder / STATE)
-        facts = state.facts
+        state = parse(self.trainer.ranks.first(read), folder / STATE)
+        try:
+            return self._at(state, said)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            raise TrainError(
+                "E0808",
+                f"the state in `{folder}` is not one that this version of archc writes",
+                help="go on with the version that settings.json names, or begin anew",
+            ) from None
+
+    def _at(self, state: State, said: Sequence[str]) -> Moment:
+        """Be where a state was taken; `said`: what was wrong with a newer one."""
+        trainer, facts = self.trainer, state.facts
         at = facts["at"]
         done = at["epoch"] * trainer.steps + at["step"]
         check_same(facts["identity"], self.identity, trainer.recipe, done, trainer.steps)
@@ -159,10 +170,14 @@ class Course:
         self.best_epoch = facts["best_epoch"]
         self.best = Measured(**facts["best"]) if facts["best"] else None
         moment = trainer.restore(state)
+        ended = moment.epoch > 0 and not moment.step
+        anew = ended and self.best_epoch == moment.epoch
+        if self.best is not None and not anew:
+            self._see_best(moment)
         with trainer.ranks.together():
             self.record.goes_on(facts["rows"])
-            if moment.epoch and not moment.step:  # killed before these were written, maybe
-                if self.best is not None and self.best_epoch == moment.epoch:
+            if ended:  # killed before these were written, maybe
+                if self.best is not None and anew:
                     self._weights(BEST, moment.epoch)
                 self._weights(LAST, moment.epoch)
         self.progress.goes_on(facts["seconds"], done)
@@ -172,6 +187,31 @@ class Course:
         over = moment.epoch >= trainer.recipe.epochs or self._in_vain(moment.epoch)
         self.progress.line("  nothing is left to train" if over else f"  resumed in {where}")
         return moment
+
+    def _see_best(self, moment: Moment) -> None:
+        """Are the weights of the best epoch still there? The state does not hold them.
+
+        Without them, the best epoch is chosen among those to come. Raises TrainError E0808 where
+        none are to come.
+        """
+        trainer, path = self.trainer, self.record.folder.path / BEST
+        lost: list[TrainError] = []
+
+        def look() -> bytes:
+            try:
+                checkpoint.compare(path, checkpoint.read(path)[0], trainer.module.state_dict())
+            except TrainError as error:
+                lost.append(error)
+            return b"lost" if lost else b"good"
+
+        if trainer.ranks.first(look) == b"good":
+            return
+        if moment.epoch >= trainer.recipe.epochs or self._in_vain(moment.epoch):
+            raise lost[0] if lost else Elsewhere
+        for error in lost:
+            self.progress.line(f"  {error.message}")
+        self.progress.line("  the best epoch is chosen among those to come")
+        self.best, self.best_epoch = None, moment.epoch
 
     def _weights(self, name: str, epoch: int, step: int = 0) -> None:
         with self.trainer.averaged():

@@ -39,7 +39,7 @@ class TrainError(Exception):
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM: the state is on disk (`checkpoint`), the exit code is 130."""
+    """Ctrl-C, SIGTERM or SIGHUP: the state is on disk (`checkpoint`), the exit code is 130."""
 
     def __init__(self, message: str, checkpoint: Path | None) -> None:
         super().__init__(message)

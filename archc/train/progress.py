@@ -12,7 +12,11 @@ ON_TERMINAL, ELSEWHERE = 0.2, 2.0
 
 
 class Progress:
-    """Lines go to `out`; the bar goes to `terminal` if that is one."""
+    """Lines go to `out`; the bar goes to `terminal` if that is one.
+
+    Where nobody reads them any more (a closed terminal, `| head`), the run goes on in silence: what
+    it reaches is in its folder.
+    """
 
     def __init__(self, out: TextIO, terminal: TextIO | None, steps: int) -> None:
         self.out = out
@@ -21,7 +25,7 @@ class Progress:
         self.period = ON_TERMINAL if self.bar else ELSEWHERE
         self.started = self._shown = self._entered = time.perf_counter()
         self._before = 0
-        self._drawn = False
+        self._drawn = self._deaf = False
         encoding = (getattr(terminal, "encoding", None) or "").lower()
         self._full, self._rest = ("━", "─") if encoding.startswith("utf") else ("#", "-")
 
@@ -47,21 +51,31 @@ class Progress:
         left = self.pace(done) * (self.steps - done)
         line = f"{self._full * full}{self._rest * (BAR - full)} {text}  {clock(left)} left"
         width = shutil.get_terminal_size().columns
-        self.bar.write("\r" + line[: width - 1].ljust(width - 1))
-        self.bar.flush()
-        self._drawn = True
+        self._drawn = _written(self.bar, "\r" + line[: width - 1].ljust(width - 1))
 
     def line(self, text: str) -> None:
         """A line that stays."""
         self.clear()
-        self.out.write(text + "\n")
-        self.out.flush()
+        if not self._deaf:
+            self._deaf = not _written(self.out, text + "\n")
 
     def clear(self) -> None:
         if self._drawn and self.bar is not None:
-            self.bar.write("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
-            self.bar.flush()
+            _written(self.bar, "\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r")
             self._drawn = False
+
+
+def _written(file: TextIO, text: str) -> bool:
+    """Did the text get out?"""
+    try:
+        file.write(text)
+        file.flush()
+    except UnicodeEncodeError:  # a name of which the terminal has not all letters
+        plain = text.encode(file.encoding or "ascii", "backslashreplace")
+        return _written(file, plain.decode(file.encoding or "ascii"))
+    except (OSError, ValueError):  # a pipe without a reader, a terminal or a file that is closed
+        return False
+    return True
 
 
 def loss_words(value: float) -> str:

@@ -72,8 +72,9 @@ def repeat(job: Job, count: int | None, folder: Path | None, resume: bool) -> No
     Raises TrainError as `fit` does.
     """
     if resume and folder is not None:
-        plan = read_json(folder / REPEAT)
-        seeds = [int(seed) for seed in plan["seeds"]]
+        seeds = read_json(folder / REPEAT).get("seeds")
+        if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
+            raise TrainError("E0808", f"`{folder / REPEAT}` does not say which seeds there are")
     else:
         seeds = [job.recipe.seed + i for i in range(count or 1)]
         folder = folder or (new_run_dir(Path("runs"), job.name) if speaks() else Path("runs"))

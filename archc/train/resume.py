@@ -20,6 +20,10 @@ from .words import spelled
 
 FREE = frozenset({"checkpoint", "pictures", "tensorboard"})
 """Settings that change nothing of what is computed."""
+CHOOSING = frozenset(
+    {"data", "classes", "samples", "ignore", "permute", "fit", "validation", "seed"}
+)
+"""Settings that say which data there are: where one differs, so do the data, and it is named."""
 SAMPLED = 1 << 26
 """Bytes of images that a checksum of the data looks at: all of small sets, a part of large ones."""
 
@@ -51,18 +55,18 @@ def check_same(
     `done`: steps already taken, `steps`: of an epoch. More epochs than at first are fine where the
     learning rates of the steps already taken are the same.
     """
-    others = (("network", "the network is another one"), ("data", "the data are other ones"))
-    found = [words for key, words in others if then[key] != now[key]]
+    found = ["the network is another one"] if then["network"] != now["network"] else []
+    before, after = then["recipe"], now["recipe"]
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    if then["data"] != now["data"] and not changed & CHOOSING:
+        found.append("the data are other ones")
     found += [
         f"{key}: {spelled(now[key])}, but {spelled(then[key])} in the run"
         for key in ("processes", "device", "precision", "channels_last", "compile")
         if then[key] != now[key]
     ]
-    before, after = then["recipe"], now["recipe"]
-    for name in sorted(before.keys() | after.keys()):
+    for name in sorted(changed - FREE):
         was, become = before.get(name), after.get(name)
-        if was == become or name in FREE:
-            continue
         if name == "epochs":
             found += _epochs(recipe, int(was), done, steps)
         else:
@@ -79,7 +83,8 @@ def check_same(
 
 def _epochs(recipe: Recipe, was: int, done: int, steps: int) -> list[str]:
     if recipe.epochs * steps < done:
-        return [f"epochs: {recipe.epochs}, but {done // steps} of the run are done"]
+        begun = "are done" if done % steps == 0 else "have begun"
+        return [f"epochs: {recipe.epochs}, but {-(-done // steps)} of the run {begun}"]
     old, new = (make_rate(recipe.schedule, n, steps) for n in (was, recipe.epochs))
     if any(old(step) != new(step) for step in range(done)):
         return [

@@ -59,6 +59,24 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
+def read_command(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A JSON file that a run left, and in it how the run was asked for.
+
+    Raises TrainError E0808 where it does not say: somebody changed it.
+    """
+    said = read_json(path)
+    command = said.get("command") or {}
+    given = command.get("set", []) if isinstance(command, dict) else None
+    sound = isinstance(given, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+        for pair in given
+    )
+    names = ("spec", "folder", "network", "recipe", "device", "init")
+    if not sound or not all(isinstance(command.get(name), str | None) for name in names):
+        raise TrainError("E0808", f"`{path}` does not say how its run was asked for")
+    return said, command
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace a file as a whole: after a crash at any moment it is the old one or the new one.
 

@@ -57,8 +57,8 @@ def parse(data: bytes, where: Path) -> State:
         tensors = unpack(data)
     except KeyError:
         raise _unusable(where, "it is not the state of a run of archc") from None
-    except (SafetensorError, ValueError, AttributeError, TypeError) as error:
-        raise _unusable(where, str(error)) from None
+    except (SafetensorError, ValueError, AttributeError, TypeError):
+        raise _unusable(where, "it is no safetensors file, or cut short") from None
     if header.get("format") != FORMAT:
         raise _unusable(where, "it was written by another version of archc")
     if header.get("crc32") != _checksum(tensors, header["facts"]):
@@ -86,7 +86,12 @@ def latest(folder: Path) -> tuple[bytes, list[str]]:
         else:
             return data, said
     if said:
-        raise TrainError("E0808", said[0], notes=tuple(said[1:]))
+        raise TrainError(
+            "E0808",
+            said[0],
+            notes=tuple(said[1:]),
+            help=f"`archc train SPEC --init {folder}` begins anew, with its weights",
+        )
     raise TrainError(
         "E0808",
         f"`{folder}` holds no state of a run to go on from",

@@ -179,9 +179,10 @@ def probe(
 
 @contextmanager
 def _stop_on_signals(patient: bool) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM set a flag that the loop looks at; a second Ctrl-C ends it at once.
+    """Ctrl-C, SIGTERM and SIGHUP set a flag that the loop looks at.
 
-    `patient`: it does not, because torchrun sends a signal of its own after the terminal's.
+    A second Ctrl-C ends the run at once. `patient`: it does not, because torchrun sends a signal of
+    its own after the terminal's.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -189,11 +190,15 @@ def _stop_on_signals(patient: bool) -> Iterator[Callable[[], bool]]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if asked.is_set() and not patient:
+        if asked.is_set() and number == signal.SIGINT and not patient:
             raise KeyboardInterrupt
         asked.set()
 
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    signals = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # of a terminal that is closed; Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:  # but for `nohup`
+        signals.append(hangup)
+    before = {s: signal.signal(s, handle) for s in signals}
     try:
         yield asked.is_set
     finally:

@@ -58,6 +58,8 @@ def _range(schema: Schema) -> str:
 
 def spelled(value: object) -> str:
     """A value as a recipe spells it."""
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
