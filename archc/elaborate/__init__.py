@@ -78,15 +78,12 @@ class Program:
         self.limits = limits
         self.reached: dict[int, Span] = {}
         """Places of the declarations whose bodies were elaborated, by id."""
-
-    @property
-    def networks(self) -> dict[str, tree.Network | tree.Variant]:
-        """Networks and variants that the file declares, in order."""
-        return {
+        self.networks: dict[str, tree.Network | tree.Variant] = {
             name: decl
-            for name, decl in self.unit.declared.items()
+            for name, decl in unit.declared.items()
             if isinstance(decl, (tree.Network, tree.Variant))
         }
+        """Networks and variants that the file declares, in order."""
 
     def check_rest(self) -> None:
         """Check blocks and networks that no elaboration has reached, as far as that goes; of those

@@ -36,6 +36,7 @@ class Frame(Inputs):
         self.outputs: list[tuple[str | None, Any, bool, Span]] = []
         """(name, value, training only, place)."""
         self.claims: list[tuple[tree.Expect, dict[str, Any]]] = []
+        self.shares: list[shared.Shared] = []
         self.loops = 0
 
     def default_args(self, name: str) -> dict[str, Any]:

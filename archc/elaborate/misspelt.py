@@ -6,12 +6,12 @@ at its first use, and the fix changes all of them, or the one place that introdu
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..diagnostics import Edit, Fix, closest
 from ..source import Span
 from ..syntax import tree
+from .spoken import place
 from .values import Fail
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ def report(
     decl: Any = getattr(self, "decl", None)
     if not what.startswith("unknown") or not isinstance(decl, tree.Node):
         decl = None  # a part of a value, a label: only this place is meant
+    _again(self, code, name, span, decl)
     meant, idle, scope = _meant(self, name, known, decl)
+    if decl is not None:
+        self.session.misspelt[name, id(decl)] = (span, meant)
     at = scope[0].span.start if len(scope) == 1 else -1
     if scope and not self.session.diagnostics.once((name, at), span):
         self.session.mistakes += 1
@@ -35,18 +38,31 @@ def report(
         raise Fail
     if code == "E0201":
         self.miss(meant)
-    uses = [use for part in scope for use in _uses(part, name)] or [span]
+    uses = [use for part in scope for use in self.unit.spoken(part).uses(name)] or [span]
     labels: list[Any] = [span]
     if meant is None:
         fixes = []
         help = _known_here(self, code, known)
-    elif idle is not None and len(uses) + _words(self.unit)[1][name] > 1:
+    elif idle is not None and len(uses) + _arguments(self.unit, name) > 1:
         _introduced_otherwise(self.session, code, what, name, span, idle)
         raise Fail
     else:
         help = f"did you mean `{meant}`?"
         fixes = [Fix(help, tuple(Edit(at, meant) for at in uses))]
     self.session.fail(code, f"{what} `{name}`", *labels, help=help, fixes=fixes)
+
+
+def _again(self: Expressions, code: str, name: str, span: Span, decl: tree.Node | None) -> None:
+    """Raise Fail for a name that was reported in this declaration: there may be a hundred thousand
+    uses of it, and rounds of a loop around each."""
+    first = None if decl is None else self.session.misspelt.get((name, id(decl)))
+    if first is not None:
+        self.session.mistakes += 1
+        if first[0] != span:
+            self.miss(None)
+        elif code == "E0201":
+            self.miss(first[1])
+        raise Fail
 
 
 def _introduced_otherwise(
@@ -67,13 +83,15 @@ def parameter(self: Expressions, param: tree.Param, name: str) -> bool:
     """Is a parameter that a call asks for by name misspelt where it is declared? That is reported,
     or was, at the first place where the block uses the name."""
     for decl in self.unit.declared.values():
-        if param in (getattr(decl, "params", None) or ()) and param.name.name in _idle(decl):
-            uses = [n for n in _parts(decl) if isinstance(n, (tree.Name, tree.Apply))]
-            first = next((n for n in uses if _name_of(n) == name), None)
+        if param not in (getattr(decl, "params", None) or ()):
+            continue
+        spoken = self.unit.spoken(decl)
+        if param.name.name in spoken.idle:
+            first = next(iter(spoken.used.get(name, ())), None)
             if first is None:
                 return False
             named = isinstance(first, tree.Name)
-            span = first.span if isinstance(first, tree.Name) else first.name[0].span
+            span = place(first)
             code, what = (
                 ("E0201", "unknown name") if named else ("E0202", "unknown operator or block")
             )
@@ -81,10 +99,6 @@ def parameter(self: Expressions, param: tree.Param, name: str) -> bool:
                 _introduced_otherwise(self.session, code, what, name, span, param.name.span)
             return True
     return False
-
-
-def _name_of(part: tree.Name | tree.Apply) -> str:
-    return part.name if isinstance(part, tree.Name) else part.name[0].name
 
 
 def no_network(unit: Unit, name: tree.Ident, session: Session) -> NoReturn:
@@ -130,7 +144,7 @@ def _meant(
     meant = closest(name, known)
     if decl is None:
         return meant, None, ()
-    idle = _idle(decl)
+    idle = self.unit.spoken(decl).idle
     near = closest(name, idle)
     if near is None and len(name) == 1:
         short = [other for other in idle if len(other) == 1]
@@ -140,19 +154,16 @@ def _meant(
     if meant in idle:
         return meant, idle[meant or ""], (decl,)
     declared = self.unit.declared.get(meant or "")
-    if isinstance(declared, (tree.Block, tree.Const)) and meant not in _words(self.unit)[0]:
-        return meant, declared.name.span, self.unit.file.declarations
+    if isinstance(declared, (tree.Block, tree.Const)):
+        declarations = self.unit.file.declarations
+        if not any(meant in self.unit.spoken(each).used for each in declarations):
+            return meant, declared.name.span, declarations
     return meant, None, (decl,)
 
 
-def _words(unit: Unit) -> tuple[set[str], Counter[str]]:
-    """The names that a file uses, and how often arguments are given by each name; found once."""
-    if unit.words is None:
-        parts = _parts(unit.file.declarations)
-        used = {_name_of(part) for part in parts if isinstance(part, (tree.Name, tree.Apply))}
-        arguments = [part.name for part in parts if isinstance(part, tree.Arg)]
-        unit.words = used, Counter(ident.name for ident in arguments if ident is not None)
-    return unit.words
+def _arguments(unit: Unit, name: str) -> int:
+    """How many arguments of a file are given by a name."""
+    return sum(unit.spoken(each).arguments[name] for each in unit.file.declarations)
 
 
 def _known_here(self: Expressions, code: str, known: list[str]) -> str:
@@ -161,59 +172,3 @@ def _known_here(self: Expressions, code: str, known: list[str]) -> str:
     consts = [n for n in known if isinstance(self.unit.find(n), tree.Const)]
     here = list(dict.fromkeys([n for n in known if n in self.env] + consts))[:8]
     return f"names here: {', '.join(here)}" if here else "nothing has a name here"
-
-
-def _parts(node: Any) -> list[Any]:
-    """All nodes within a node, itself included, in the order of the text; without recursion."""
-    found: list[Any] = []
-    pending: list[Any] = [node]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, Span):
-            continue
-        if isinstance(part, tuple):
-            pending.extend(reversed(part))
-        elif isinstance(part, tree.Node):
-            found.append(part)
-            pending.extend(getattr(part, name) for name in reversed(part.fields[1:]))
-    return found
-
-
-def _uses(decl: Any, name: str) -> list[Span]:
-    """The places where a declaration uses a name that it does not introduce."""
-    found = []
-    for part in _parts(decl):
-        if isinstance(part, tree.Name) and part.name == name:
-            found.append(part.span)
-        elif isinstance(part, tree.Apply) and part.name[0].name == name:
-            found.append(part.name[0].span)
-        elif any(ident.name == name for ident in _introduced(part)):
-            return []
-    return found
-
-
-def _introduced(part: Any) -> list[tree.Ident]:
-    """The names that a node gives a value."""
-    if isinstance(part, tree.Assign):
-        return list(part.targets)
-    if isinstance(part, tree.Targets):
-        return [*part.names, *([part.index] if part.index else [])]
-    if isinstance(part, tree.Repeat):
-        return [part.var] if part.var else []
-    if isinstance(part, (tree.Param, tree.Input, tree.Share)):
-        return [part.name]
-    return []
-
-
-def _idle(decl: Any) -> dict[str, Span]:
-    """Names that a declaration introduces once and never uses, and where."""
-    places: dict[str, list[Span]] = {}
-    used: set[str] = set()
-    for part in _parts(decl):
-        if isinstance(part, tree.Name):
-            used.add(part.name)
-        elif isinstance(part, tree.Apply):
-            used.add(part.name[0].name)
-        for ident in _introduced(part):
-            places.setdefault(ident.name, []).append(ident.span)
-    return {n: spans[0] for n, spans in places.items() if len(spans) == 1 and n not in used}

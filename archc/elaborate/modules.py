@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from ..diagnostics import closest
@@ -12,6 +11,7 @@ from .arguments import block_arguments, typed
 from .body import poisoned
 from .expressions import Expressions
 from .session import Session
+from .spoken import Spoken
 from .values import POISON, Callable, Exhausted, Fail
 
 _MISSING = object()
@@ -31,9 +31,16 @@ class Unit:
         self.broken: set[str] = set(getattr(file, "broken", ()))
         self.lacks_default = False
         """There is a mistake in a `default` of the file."""
-        self.words: tuple[set[str], Counter[str]] | None = None
-        """The names that it uses, and those of its arguments; made for what is misspelt."""
+        self._spoken: dict[int, Spoken] = {}
+        """The names in its declarations, by id; made for what is misspelt."""
         self._consts: dict[str, Any] = {}
+
+    def spoken(self, decl: tree.Node) -> Spoken:
+        """The names in a declaration."""
+        found = self._spoken.get(id(decl))
+        if found is None:
+            found = self._spoken[id(decl)] = Spoken(decl)
+        return found
 
     def names(self) -> list[str]:
         return [*self.declared, *self.imported, *self.aliases]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
 from ..graph import join
@@ -45,6 +46,14 @@ class Context:
         self.count = 0
 
 
+def _around(path: str) -> Iterator[str]:
+    """`a` and `a.b` for `a.b.c`."""
+    end = path.find(".")
+    while end >= 0:
+        yield path[:end]
+        end = path.find(".", end + 1)
+
+
 class Names:
     """The names in one body. Counted ones come last, so that no label is in their way."""
 
@@ -53,7 +62,7 @@ class Names:
         self.taken: dict[str, Span] = {}
         self.holders: dict[str, Span] = {}
         """Paths that indexed labels are within (`a` of `a[0]`), and where the first of these is."""
-        self.again: list[str] = []
+        self.again: set[str] = set()
         """Paths that were taken twice: what is within them is no mistake of its own."""
 
     @property
@@ -83,10 +92,10 @@ class Names:
                     self.holders.setdefault(holder, span)
         if other is None:
             self.taken[path] = span
-        elif any(path.startswith(f"{outer}.") for outer in self.again):
+        elif self.again and any(outer in self.again for outer in _around(path)):
             other = None
         else:
-            self.again.append(path)
+            self.again.add(path)
         return path, other
 
     def count(self, kinds: list[tuple[str, str]]) -> list[str]:

@@ -103,6 +103,8 @@ class Session:
         """Arguments and parameters of calls, by the ids of both."""
         self.compared: dict[int, frozenset[str]] = {}
         """The names that conditions are made of, by the id of their nodes."""
+        self.misspelt: dict[tuple[str, int], tuple[Span, str | None]] = {}
+        """Unknown names that were reported, by declaration: where first, and what was meant."""
         self._ops: dict[Any, int] = {}
         self._facts: dict[Any, tuple[Shape, ...] | OpError] = {}
         self._sites: dict[Any, int] = {}

@@ -119,13 +119,13 @@ class Shared:
 
 def declare(self: Frame, node: tree.Share) -> Callable:
     made = Shared(self, node)
-    self.shares = [*getattr(self, "shares", []), made]  # type: ignore[attr-defined]
+    self.shares.append(made)
     return Callable("share", node.name.name, decl=made)  # type: ignore[arg-type]
 
 
 def report_unused(self: Frame) -> None:
     """A shared module that no stage uses is a dropped layer."""
-    for made in getattr(self, "shares", []):
+    for made in self.shares:
         if made.first is None and not made.broken:
             with suppress(Fail):
                 self.session.fail(

@@ -16,6 +16,9 @@ from .naming import LABEL, RESERVED
 from .pyexpr import pyexpr
 from .values import POISON, Callable, Fail, Tensor, kind_of
 
+MAX_INDICES = 64
+"""Of one label; no deeper than calls of blocks nest."""
+
 
 class Place:
     """Where a stage stands: its label (or that of the call that it is), and a kind to count by."""
@@ -100,6 +103,13 @@ class Stages(Expressions):
                 (base.span, "every PyTorch module has an attribute of this name"),
                 help=f"another name, such as `{text}_` or `{text}1`",
                 fixes=[Fix(f"write `{text}_`", (Edit(base.span, f"{text}_"),))],
+            )
+        if len(label.indices) > MAX_INDICES:
+            self.session.fail(
+                "E0206",
+                f"a label cannot have {len(label.indices):,} indices",
+                (label.span, f"{MAX_INDICES} are the limit"),
+                help="each is a list within a list of modules",
             )
         parts = [text]
         for index in label.indices:

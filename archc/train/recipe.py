@@ -179,6 +179,10 @@ def plain(recipe: Recipe) -> dict[str, Any]:
     return {k: named(getattr(recipe, k)) for k in Recipe.model_fields}
 
 
+MAX_ERRORS = 100
+"""Unknown settings that are named; who has more has given another file."""
+
+
 class _Reader:
     """Collects settings, and every mistake in them."""
 
@@ -213,6 +217,8 @@ class _Reader:
     def _known(self, path: tuple[str, ...], span: Span | None) -> bool:
         head = path[0]
         if head not in SETTINGS:
+            if len(self.errors) >= MAX_ERRORS:
+                return False
             near = closest(head, SETTINGS)
             help = f"did you mean `{near}`?" if near else "settings: " + ", ".join(SETTINGS)
             self.error("E0801", f"a recipe has no setting `{head}`", span, help)
