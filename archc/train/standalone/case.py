@@ -45,6 +45,8 @@ class Case:
     """Which main output the metric is of."""
     listed: bool
     """Does the network give a list for its only output?"""
+    random: bool
+    """Do its layers draw random numbers in training?"""
     shape: tuple[int, ...]
     """Of the network's input, without the batch."""
     data: Data
@@ -149,16 +151,17 @@ def make_case(
         Frozen(made, recipe)
         check_rates(made, recipe)
         macs, objective = probe(made, heads, ready, setup)
-        found, listed = _outputs(made, heads, shape, setup)
+        ran = _run(made, heads, shape, setup)
     return Case(
         network=network,
         module=module,
         spec=spec,
         recipe=recipe,
         heads=heads,
-        outputs=found,
+        outputs=ran.outputs,
         measured=objective.measured,
-        listed=listed,
+        listed=ran.listed,
+        random=ran.random,
         shape=shape,
         data=data,
         ready=ready,
@@ -178,13 +181,22 @@ def _check(recipe: Recipe) -> None:
         )
 
 
-def _outputs(
-    module: nn.Module, heads: Sequence[Head], shape: tuple[int, ...], setup: Setup
-) -> tuple[tuple[tuple[int, ...], ...], bool]:
-    """Shape of each head's output, and whether a single head comes as a list of one tensor."""
-    module.train(any(head.training for head in heads))
+@dataclass(frozen=True)
+class _Ran:
+    """What a network did with two samples in training; as in `Case`."""
+
+    outputs: tuple[tuple[int, ...], ...]
+    listed: bool
+    random: bool
+
+
+def _run(module: nn.Module, heads: Sequence[Head], shape: tuple[int, ...], setup: Setup) -> _Ran:
+    module.train()
+    before = torch.get_rng_state()
     with torch.no_grad(), setup.autocast():
         values = values_of(module(torch.zeros(2, *shape)), len(heads))
-    last = [tensors(value)[-1] for value in values]
-    listed = len(heads) == 1 and not isinstance(values[0], torch.Tensor)
-    return tuple(tuple(out.shape[1:]) for out in last), listed
+    return _Ran(
+        outputs=tuple(tuple(tensors(value)[-1].shape[1:]) for value in values),
+        listed=len(heads) == 1 and not isinstance(values[0], torch.Tensor),
+        random=not torch.equal(before, torch.get_rng_state()),
+    )

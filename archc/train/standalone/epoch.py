@@ -74,6 +74,7 @@ def train_epoch(case: Case, criteria: Criteria) -> str:
     few = len(case.ready.train) < recipe.batch
     augment = ["    augmented = augmentation(x, y, epoch)"] if recipe.augment else []
     hold = ["    for layer in frozen_norms:", "        layer.eval()"] if recipe.freeze else []
+    drawn = ['    torch.manual_seed(keyed("layers", epoch).initial_seed())  # dropout']
     ema = ["        update_ema(ema, model, epoch * steps + step + 1)"] if recipe.ema > 0 else []
     return lines(
         *call("def train_epoch(", arguments, ") -> list[float]:"),
@@ -81,7 +82,7 @@ def train_epoch(case: Case, criteria: Criteria) -> str:
         f"    steps = {'1  # there are fewer samples than a batch' if few else 'len(x) // BATCH'}",
         '    order = torch.randperm(len(x), generator=keyed("order", epoch)).to(x.device)',
         augment,
-        '    torch.manual_seed(keyed("layers", epoch).initial_seed())  # dropout',
+        drawn if case.random else [],
         "    model.train()",
         hold,
         "    losses = []",

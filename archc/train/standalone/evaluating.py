@@ -16,7 +16,7 @@ class Metric:
 
     title: str
     zero: str
-    """What counting starts from."""
+    """What loss and count start from."""
     count: str
     """What a batch adds, of `{output}` and `{target}`."""
     figure: str
@@ -35,7 +35,7 @@ def metric(case: Case) -> Metric:
         counted = "(y != IGNORED).sum().item()" if case.ignoring else "len(x)"
         return Metric(
             "accuracy",
-            "correct = 0",
+            "loss, correct = 0.0, 0",
             f"correct += ({predicted} == {{target}}).sum().item()",
             f"correct / {counted}",
             "accuracy {metric:.1%}",
@@ -47,7 +47,8 @@ def metric(case: Case) -> Metric:
             target += ".reshape({output}.shape)"
         return Metric(
             "mean IoU",
-            "confusion = torch.zeros(CLASSES, CLASSES, dtype=torch.long, device=x.device)",
+            "loss = 0.0\n"
+            "    confusion = torch.zeros(CLASSES, CLASSES, dtype=torch.long, device=x.device)",
             f"confusion += confusion_matrix({predicted}, {target})",
             "mean_iou(confusion)",
             "mean IoU {metric:.3f}",
@@ -55,14 +56,14 @@ def metric(case: Case) -> Metric:
     if case.kind == "keypoints":
         return Metric(
             "PCK@0.1",
-            "hits = 0",
+            "loss, hits = 0.0, 0",
             "hits += found({output}, {target}).sum().item()",
             "hits / max((y[..., 2] > 0).sum().item(), 1)",
             "PCK@0.1 {metric:.1%}",
         )
     return Metric(
         "mean absolute error",
-        "error = 0.0",
+        "loss, error = 0.0, 0.0",
         "error += ({output}.float() - {target}).abs().sum().item()",
         "error / y.numel()",
         "error {metric:.4g}",
@@ -98,7 +99,6 @@ def evaluate(case: Case, criteria: Criteria) -> str:
         f'    """Loss and {measure.title} over all samples."""',
         "    model.eval()",
         whole,
-        "    loss = 0.0",
         f"    {measure.zero}",
         f"    for rows in torch.arange(len(x), device=x.device).split({batch}):",
         [f"        {line}" for line in forward(case, "x[rows]")],

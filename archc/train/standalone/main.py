@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
 
-from ..choices import RmsProp, Sgd
 from ..device import COMPILE_STEPS
+from ..optim import FUSED, TORCH
 from .case import Case
 from .epoch import groups, rate
 from .evaluating import metric
 from .layout import call, lines
-
-DEFAULTS = {"betas": [0.9, 0.999], "eps": 1e-8, "alpha": 0.99, "momentum": 0.0, "nesterov": False}
-"""Of torch's optimizers; what is as it stands here needs no word."""
 
 
 def main(case: Case) -> str:
@@ -105,22 +102,22 @@ def _network(case: Case) -> list[str]:
 def _optimizer(case: Case) -> list[str]:
     """The lines that make it."""
     choice = case.recipe.optimizer
-    names = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
+    made = TORCH[type(choice)]
+    defaults = inspect.signature(made).parameters
     parameters = "model.parameters()"
     if groups(case):
         parameters = "groups(model)"
     elif case.recipe.freeze:
         parameters = "[p for p in model.parameters() if p.requires_grad]"
-    fields: dict[str, Any] = {
+    fields = {
         name: tuple(value) if name == "betas" else value
         for name, value in choice.model_dump().items()
-        if name != "lr" and DEFAULTS.get(name) != value
+        if name != "lr"
     }
-    if isinstance(choice, Sgd | RmsProp) or choice.name == "adam":
-        fields = {name: value for name, value in fields.items() if value}
-    fused = [] if isinstance(choice, RmsProp) else ["fused=True"]
-    arguments = [parameters, "lr=LR", *(f"{n}={v!r}" for n, v in fields.items()), *fused]
-    return call(f"    optimizer = torch.optim.{names[choice.name]}(", arguments)
+    named = [f"{n}={v!r}" for n, v in fields.items() if v != defaults[n].default]
+    fused = ["fused=True"] if isinstance(choice, FUSED) else []
+    arguments = [parameters, "lr=LR", *named, *fused]
+    return call(f"    optimizer = torch.optim.{made.__name__}(", arguments)
 
 
 def _compiles(case: Case) -> bool:
