@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import abc
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,7 @@ class Expressions:
             )
         if self.unit.may_declare(name):
             return POISON
-        self.unknown("E0201", "unknown name", name, span, self.visible())
+        self.unknown("E0201", "unknown name", name, span, self.visible)
         return POISON
 
     def operator(self, name: str) -> Callable:
@@ -124,8 +125,13 @@ class Expressions:
     def miss(self, meant: str | None) -> None:
         """A value was asked for in vain. `Frame` excuses what was surely meant from being lost."""
 
-    def unknown(self, code: str, what: str, name: str, span: Span, known: list[str]) -> None:
-        """Report a name that means nothing, and what was meant. Raises Fail."""
+    def unknown(
+        self, code: str, what: str, name: str, span: Span, known: abc.Callable[[], list[str]]
+    ) -> None:
+        """Report a name that means nothing, and what was meant. Raises Fail.
+
+        `known` gives the names that there are; it is not asked again for a name that was reported.
+        """
         from .misspelt import report
 
         report(self, code, what, name, span, known)
@@ -249,9 +255,10 @@ class Expressions:
         if base is POISON:
             return POISON
         if isinstance(base, Record):
-            if node.name.name not in base.fields:
-                self.unknown("E0201", "no output", node.name.name, node.name.span, [*base.fields])
-            return base.fields[node.name.name]
+            fields, name = base.fields, node.name
+            if name.name not in fields:
+                self.unknown("E0201", "no output", name.name, name.span, lambda: list(fields))
+            return fields[name.name]
         self.session.fail(
             "E0308", f"{kind_of(base)} has no part `{node.name.name}`", node.name.span
         )

@@ -280,7 +280,7 @@ class Frame(Inputs):
                     f"`{self.decl.name.name}` has no label",
                     path,
                     item.span,
-                    list(self.builder.labels),
+                    lambda: list(self.builder.labels),
                 )
             found.append((path.replace(".", "_"), self.builder.labels[path], False, item.span))
         return found
@@ -372,7 +372,7 @@ def default_values(self: Any, node: tree.Default) -> dict[str, Any]:
                 "unknown operator or block",
                 name,
                 node.name.span,
-                [*self.unit.names(), *self.visible()],
+                lambda: [*self.unit.names(), *self.visible()],
             )
         given = block_arguments(self, name, decl.params, node.args.items, node.span)
     return given.values

@@ -6,6 +6,7 @@ at its first use, and the fix changes all of them, or the one place that introdu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..diagnostics import Edit, Fix, closest
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 
 
 def report(
-    self: Expressions, code: str, what: str, name: str, span: Span, known: list[str]
+    self: Expressions, code: str, what: str, name: str, span: Span, names: Callable[[], list[str]]
 ) -> NoReturn:
-    """E0201 or E0202 for a name, once in a declaration (or file, where that introduces it)."""
+    """E0201 or E0202 for a name, once in a declaration (or file, where that introduces it).
+
+    `names` gives those that are known here.
+    """
     decl: Any = getattr(self, "decl", None)
     if not what.startswith("unknown") or not isinstance(decl, tree.Node):
         decl = None  # a part of a value, a label: only this place is meant
     _again(self, code, name, span, decl)
+    known = names()
     meant, idle, scope = _meant(self, name, known, decl)
     if decl is not None:
         self.session.misspelt[name, id(decl)] = (span, meant)

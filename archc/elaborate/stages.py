@@ -225,18 +225,17 @@ class Stages(Expressions):
                     first.span,
                     help=f"here it is {known}",
                 )
-            blocks = [n for n in self.unit.names() if self.unit.find(n) is not None]
-            callables = [n for n, v in self.env.items() if isinstance(v, Callable)]
-            self.unknown(
-                "E0202",
-                "unknown operator or block",
-                first.name,
-                first.span,
-                [*operators.all_names(), *blocks, *callables],
-            )
+            what = "unknown operator or block"
+            self.unknown("E0202", what, first.name, first.span, self.stage_names)
         except Fail:
             pass
         return POISON
+
+    def stage_names(self) -> list[str]:
+        """The operators, and the blocks and networks that have a name here."""
+        blocks = [n for n in self.unit.names() if self.unit.find(n) is not None]
+        callables = [n for n, v in self.env.items() if isinstance(v, Callable)]
+        return [*operators.all_names(), *blocks, *callables]
 
     def operate(self, target: Callable, node: tree.Apply, value: Any, place: Place) -> Any:
         """Apply an operator."""
