@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +287,28 @@ def test_nowhere_to_write(tmp_path: Path) -> None:
     with pytest.raises(TrainError) as caught:
         predict(net_of(torch.zeros(1, 2, 8, 8), "masks"), [path], tmp_path / "file" / "x", 3)
     assert caught.value.code == "E0708"
+
+
+def test_results_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
+    shade = np.zeros((8, 8), np.uint8)
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    paths = [Path(pixels(str(tmp_path / name), shade)) for name in ("one/a.png", "two/a.bmp")]
+    with pytest.raises(TrainError, match="results in the same files") as caught:
+        predict(net_of(torch.zeros(1, 2, 8, 8), "masks"), paths, tmp_path / "out", 3)
+    assert caught.value.code == "E0708"
+    assert not (tmp_path / "out").exists()
+    predict(net_of(torch.zeros(1, 2, 8, 8), "masks"), [paths[0]] * 2, tmp_path / "out", 3)
+    assert len(predict(net_of(torch.zeros(1, 2), "classes"), paths, tmp_path, 3)) == 2
+
+
+def test_a_name_that_is_not_utf8_is_printed_as_it_is(
+    run: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    odd = run.parent / os.fsdecode(b"odd\xff.png")
+    shutil.copy(pixels(str(run.parent / "plain.png"), np.zeros((10, 10), np.uint8)), odd)
+    assert cli.main(["predict", str(run), str(odd)]) == 0
+    assert b"odd\xff.png: " in capfdbinary.readouterr().out
 
 
 def test_names_of_classes_are_said(tmp_path: Path) -> None:

@@ -176,6 +176,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     "plain sgd": {"optimizer": call("sgd", 0.05), "ema": 0.0, "accumulate": 1, "clip": 0.0},
     "adam": {"optimizer": call("adam"), "validation": 0.0},
     "rmsprop": {"optimizer": call("rmsprop", 1e-3, momentum=0.9), "channels_last": True},
+    "adagrad": {"optimizer": call("adagrad")},
+    "adadelta": {"optimizer": call("adadelta"), "ema": 0.0},
+    "nadam": {"optimizer": call("nadam")},
+    "radam": {"optimizer": call("radam"), "clip": 0.0},
     "bf16": {"precision": "bf16", "deterministic": True, "patience": 1},
 }
 
@@ -656,5 +660,62 @@ def test_several_seeds_give_mean_and_spread(
     assert cli.main(["train", "--resume", "runs"]) == 0
     assert json.loads(Path("runs/summary.json").read_text())["test"] == summary["test"]
     assert Path("runs/seed-7/log.csv").read_bytes() == before
+    assert cli.main(["eval", "runs"]) == 1
+    assert "name one of them: seed-5, seed-6, seed-7" in capsys.readouterr().err
     assert cli.main(["train", "tiny.arch", "--repeat", "3", "-o", "runs"]) == 1
     assert "already holds runs" in capsys.readouterr().err
+
+
+def test_new_settings_reach_all_seeds_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Runs that are over go on by them; the command that is recalled changes with the runs."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.arch").write_text(SPEC)
+    quick = ["--set", "epochs=1", "--set", "batch=180", "--set", "schedule=constant"]
+    assert cli.main(["train", "tiny.arch", *quick, "--repeat", "2", "-o", "runs"]) == 0
+    plan = Path("runs/repeat.json").read_bytes()
+    for setting in ("seed=5", "batch=90"):
+        assert cli.main(["train", "--resume", "runs", "--set", setting]) == 1
+        said = capsys.readouterr().err
+        assert "E0812" in said
+        assert setting.partition("=")[0] + ": " in said
+    assert Path("runs/repeat.json").read_bytes() == plan
+    assert cli.main(["train", "--resume", "runs", "--set", "epochs=2"]) == 0
+    for seed in (0, 1):
+        assert len(rows(Path(f"runs/seed-{seed}"))) == 2
+    summary = Path("runs/summary.json").read_bytes()
+    assert cli.main(["train", "--resume", "runs"]) == 0
+    assert Path("runs/summary.json").read_bytes() == summary
+    for wrong in (["--repeat", "99999"], ["--repeat", "2", "--set", f"seed={2**63 - 1}"]):
+        assert cli.main(["train", "tiny.arch", *quick, *wrong, "-o", "more"]) == 1
+        assert "there are 10,000 at most" in capsys.readouterr().err
+    assert not Path("more").exists()
+
+
+def test_what_a_run_reached_before_it_went_on_is_not_its_result(tmp_path: Path) -> None:
+    settings = {"batch": 300, "schedule": call("step", every=2), "accumulate": 1}
+    go(tmp_path / "run", settings | {"epochs": 1})
+    assert (tmp_path / "run" / "result.json").exists()
+    with pytest.raises(Interrupted):
+        go(tmp_path / "run", settings | {"epochs": 4}, module=stops(3), resume=True)
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_recipe_of_another_network_is_told_by_the_network_s_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = SPEC[SPEC.index("network") : SPEC.index("recipe")].replace("Tiny", "Other")
+    Path("two.arch").write_text(SPEC + other)
+    found = ["--network", "Other", "--recipe", "quick", "--set", "epochs=1", "-o", "run"]
+    assert cli.main(["train", "two.arch", *found]) == 0
+    assert "Other reached" in capsys.readouterr().out
+    assert json.loads(Path("run/result.json").read_text())["network"] == "Other"
+
+
+def test_a_folder_that_checkpoints_could_not_be_read_from(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match="is not UTF-8") as caught:
+        go(tmp_path / os.fsdecode(b"a\xff"))
+    assert caught.value.code == "E0708"
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -17,6 +18,9 @@ OK, WRONG, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit codes: 0 fine, 1 spec, data or proof is wrong, 2 usage, 3 a bug."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8: as they are
+            stream.reconfigure(errors="surrogateescape")
     try:
         args = parser().parse_args(argv)
     except SystemExit as stop:

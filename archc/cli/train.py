@@ -31,8 +31,12 @@ def train(args: argparse.Namespace) -> int:
     try:
         if args.resume is not None:
             _recall(args)
-        if args.spec is None or (args.resume is not None and args.out is not None):
-            wrong = "--resume says the folder, so -o cannot" if args.spec else "SPEC is missing"
+        wrong = "SPEC is missing" if args.spec is None else ""
+        if args.resume is not None and args.out is not None:
+            wrong = "--resume says the folder, so -o cannot"
+        if args.out == "":
+            wrong = "-o needs the name of a folder"
+        if wrong:
             print(f"archc train: {wrong}; see archc train --help", file=sys.stderr)
             return USAGE
         chosen = choose(args)
@@ -207,7 +211,8 @@ def recipe_of(args: argparse.Namespace, state: Compilation, spec: RecipeSpec) ->
     for flag in ("deterministic", "tensorboard"):
         if getattr(args, flag):
             overrides[flag] = True
-    return Recipe.read(spec, overrides)
+    # another network than the recipe's may have been asked for
+    return Recipe.read(spec, overrides).of_network(state.networks[0].name)
 
 
 def _command(args: argparse.Namespace, network: str, recipe: str) -> dict[str, Any]:

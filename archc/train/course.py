@@ -186,6 +186,8 @@ class Course:
             where += f", after {moment.step} of {trainer.steps} steps"
         over = moment.epoch >= trainer.recipe.epochs or self._in_vain(moment.epoch)
         self.progress.line("  nothing is left to train" if over else f"  resumed in {where}")
+        if not over:
+            self.record.folder.unfinished()
         return moment
 
     def _see_best(self, moment: Moment) -> None:

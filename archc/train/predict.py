@@ -106,6 +106,7 @@ def predict(net: Trained, images: Sequence[Path], folder: Path, top: int) -> lis
         except TrainError as error:
             errors.append(error)
     raise_all(errors)
+    _check_names(net, [path for path, _, _ in loaded])
     lines = []
     for path, image, said in loaded:
         x, back = _fitted(image, net, said)
@@ -116,6 +117,21 @@ def predict(net: Trained, images: Sequence[Path], folder: Path, top: int) -> lis
         lines += [f"  wrote {folder / name}" for name in files]
         lines += [f"  {line}" for line in said]
     return lines
+
+
+def _check_names(net: Trained, paths: Sequence[Path]) -> None:
+    """Images whose results would have one name, and lie in one folder. Raises TrainError E0708."""
+    if net.kind == "classes":  # these are only printed
+        return
+    found: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in found and found[path.stem] != path:
+            raise TrainError(
+                "E0708",
+                f"`{found[path.stem]}` and `{path}` would have their results in the same files",
+                help="name them in commands of their own, with another `-o` each",
+            )
+        found[path.stem] = path
 
 
 @dataclass(frozen=True)

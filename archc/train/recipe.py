@@ -148,6 +148,12 @@ class Recipe(BaseModel):
         made._places, made._overridden = self._places, self._overridden
         return made
 
+    def of_network(self, name: str) -> Recipe:
+        """The same recipe for another network."""
+        made = self.model_copy(update={"network": name})
+        made._places, made._overridden = self._places, self._overridden
+        return made
+
     def place(self, setting: str) -> Span | None:
         """Where the value of a setting stands; None for a default or an override."""
         return self._places.get(setting)

@@ -14,12 +14,23 @@ from typing import Any
 
 from . import fit, speaks
 from .build import instantiate
-from .errors import TrainError
+from .errors import Interrupted, TrainError
 from .metrics import title, words
 from .recipe import Recipe
-from .rundir import RESULT, SETTINGS, STATE, new_run_dir, read_json, unwritable, write_atomic
+from .rundir import (
+    REPEAT,
+    RESULT,
+    SETTINGS,
+    STATE,
+    new_run_dir,
+    read_json,
+    unwritable,
+    write_atomic,
+)
 
-REPEAT, SUMMARY = "repeat.json", "summary.json"
+SUMMARY = "summary.json"
+MOST = 10_000
+"""Seeds of one command."""
 
 
 @dataclass(frozen=True)
@@ -71,24 +82,59 @@ def repeat(job: Job, count: int | None, folder: Path | None, resume: bool) -> No
     `resume`: go on in `folder`; runs that are over stay as they are. `count` is then known there.
     Raises TrainError as `fit` does.
     """
+    further = False
     if resume and folder is not None:
-        seeds = read_json(folder / REPEAT).get("seeds")
-        if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
-            raise TrainError("E0808", f"`{folder / REPEAT}` does not say which seeds there are")
+        seeds, further = _planned(job, folder)
     else:
-        seeds = [job.recipe.seed + i for i in range(count or 1)]
+        seeds = [job.recipe.seed + i for i in range(min(count or 1, MOST + 1))]
+        if len(seeds) > MOST or seeds[-1] >= 1 << 63:
+            raise TrainError(
+                "E0802", f"{count:,} seeds from {seeds[0]}: there are {MOST:,} at most, below 2^63"
+            )
         folder = folder or (new_run_dir(Path("runs"), job.name) if speaks() else Path("runs"))
         if speaks():
             _begin(job, folder, seeds)
     for i, seed in enumerate(seeds):
         where = folder / f"seed-{seed}"
-        if (where / RESULT).exists():
+        if (where / RESULT).exists() and not further:
             continue
         if speaks():
             print(f"seed {seed}, {i + 1} of {len(seeds)}")
-        job.fit(where, resume=(where / STATE).exists(), seed=seed)
+        try:
+            job.fit(where, resume=(where / STATE).exists(), seed=seed)
+        except Interrupted:
+            _settle(job, folder, seeds, further)
+            raise
+        _settle(job, folder, seeds, further)
     if speaks():
         _summarise(job, folder, seeds)
+
+
+def _planned(job: Job, folder: Path) -> tuple[list[int], bool]:
+    """The seeds of a folder's runs, and whether those that are over are to go on, by new settings.
+
+    Raises TrainError E0808 or E0812.
+    """
+    path = folder / REPEAT
+    plan = read_json(path)
+    seeds = plan.get("seeds")
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
+        raise TrainError("E0808", f"`{path}` does not say which seeds there are")
+    if job.recipe.seed != seeds[0]:
+        raise TrainError(
+            "E0812",
+            "the runs cannot be resumed: they were others",
+            notes=(f"seed: {job.recipe.seed}, but {seeds[0]} and those after it in the runs",),
+            help="leave out what differs, or start new runs without --resume",
+        )
+    before = (plan.get("command") or {}).get("set")
+    return seeds, before != job.command.get("set")
+
+
+def _settle(job: Job, folder: Path, seeds: list[int], further: bool) -> None:
+    """Keep new settings once a run was resumed with them: they are what to go on with."""
+    if further and speaks():
+        _write_plan(job, folder, seeds)
 
 
 def _begin(job: Job, folder: Path, seeds: list[int]) -> None:
@@ -102,10 +148,16 @@ def _begin(job: Job, folder: Path, seeds: list[int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from None
+    write_atomic(folder / "spec.arch", job.spec_text.encode())
+    _write_plan(job, folder, seeds)
+
+
+def _write_plan(job: Job, folder: Path, seeds: list[int]) -> None:
+    """repeat.json: the seeds, and how the runs were asked for."""
     digest = hashlib.sha256(job.spec_text.encode()).hexdigest()
     plan = {"seeds": seeds, "spec_sha256": digest, "command": job.command}
-    write_atomic(folder / "spec.arch", job.spec_text.encode())
-    write_atomic(folder / REPEAT, (json.dumps(plan, indent=2) + "\n").encode())
+    text = json.dumps(plan, indent=2) + "\n"
+    write_atomic(folder / REPEAT, text.encode())
 
 
 def _summarise(job: Job, folder: Path, seeds: list[int]) -> None:

@@ -18,8 +18,8 @@ from .recipe import Recipe, plain
 from .rundir import versions
 from .words import spelled
 
-FREE = frozenset({"checkpoint", "pictures", "tensorboard"})
-"""Settings that change nothing of what is computed."""
+FREE = frozenset({"checkpoint", "pictures", "tensorboard", "network"})
+"""Settings that change nothing of what is computed; the network is compared by its code."""
 CHOOSING = frozenset(
     {"data", "classes", "samples", "ignore", "permute", "fit", "validation", "seed"}
 )

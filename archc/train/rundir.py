@@ -21,6 +21,8 @@ STATE, PREVIOUS = "state.safetensors", "state.previous.safetensors"
 """What a run is resumed from; see `state`."""
 LOG = "log.csv"
 SETTINGS, RESULT = "settings.json", "result.json"
+REPEAT = "repeat.json"
+"""In the folder of runs with several seeds: how they were asked for."""
 LOCK = ".lock"
 SCRATCH = ".tmp"
 
@@ -64,6 +66,13 @@ def read_command(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Raises TrainError E0808 where it does not say: somebody changed it.
     """
+    if not path.exists() and (path.parent / REPEAT).exists():
+        seeds = sorted(found.name for found in path.parent.glob("seed-*"))
+        raise TrainError(
+            "E0808",
+            f"`{path.parent}` holds runs with several seeds, which are folders in it",
+            help=f"name one of them: {', '.join(seeds[:3])}" if seeds else None,
+        )
     said = read_json(path)
     command = said.get("command") or {}
     given = command.get("set", []) if isinstance(command, dict) else None
@@ -154,6 +163,10 @@ class RunDir:
 
         To resume, a run must lie here: E0808.
         """
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError:  # checkpoints could be written there, and not read again
+            raise TrainError("E0708", f"the name of `{self.path}` is not UTF-8") from None
         if self.resume and not self.path.is_dir():
             raise TrainError(
                 "E0808",
@@ -237,6 +250,13 @@ class RunDir:
         if path not in self.files:
             self.files.append(path)
 
+    def unfinished(self) -> None:
+        """A run that was over goes on: what it reached then is not what it reaches."""
+        try:
+            (self.path / RESULT).unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(self.path / RESULT, error) from None
+
     def finished(self) -> None:
         """The run is over: the state before the last is of no use any more."""
         with suppress(OSError):
@@ -255,6 +275,9 @@ class Silent(RunDir):
         return self.path / name
 
     def state(self, data: bytes) -> None:
+        return
+
+    def unfinished(self) -> None:
         return
 
     def finished(self) -> None:
