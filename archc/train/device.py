@@ -114,9 +114,9 @@ def find(wanted: str | None) -> torch.device:
             # what a GPU cannot do (an old one, of which torch has no kernels) shows when it is done
             torch.ones(1, device=device).add_(1).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        why = str(error).strip().splitlines() or [type(error).__name__]
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0].partition(". ")[0]
         raise TrainError(
-            "E0810", f"there is no `{wanted}` here", notes=(why[0],), help=_instead()
+            "E0810", f"there is no `{wanted}` here", notes=(why,), help=_instead()
         ) from None
     return device
 
