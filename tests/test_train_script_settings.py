@@ -34,6 +34,10 @@ CASES: dict[str, tuple[str, str]] = {
     "adamw": ("classes", "optimizer = adamw(0.01, [0.8, 0.9], 0.001, 0.1)  no_decay = true"),
     "adamw without decay": ("classes", "optimizer = adamw(lr=0.01, weight_decay=0)"),
     "rmsprop": ("one", "optimizer = rmsprop(0.02, 0.9, 0.01, 0.5, 0.1)  loss = bce()"),
+    "adagrad": ("classes", "optimizer = adagrad(0.02, 0.001, 0.1)"),
+    "adadelta": ("classes", "optimizer = adadelta(0.5, 0.8, 0.001, 0.1)  no_decay = true"),
+    "nadam": ("classes", "optimizer = nadam(0.01, [0.8, 0.9], 0.001, 0.1)"),
+    "radam": ("classes", "optimizer = radam(0.01, [0.8, 0.9], 0.001, 0.1)  epochs = 4"),
     # schedules
     "warmup": ("classes", "optimizer = sgd(lr=0.1)  schedule = constant(warmup=0.5)"),
     "one_cycle": ("classes", "optimizer = sgd(lr=0.1)  schedule = one_cycle(0.4, 0.1, 0.01)"),
@@ -97,6 +101,10 @@ CASES: dict[str, tuple[str, str]] = {
         """loss = cross_entropy(weights=[1, 2, 3])  accumulate = 2
            loss.other = [0.5, cross_entropy(weights=[3, 2, 1])]""",
     ),
+    "means over different things": (
+        "two",
+        "loss = dice()  loss.other = [0.5, cross_entropy(weights=[1, 2, 3])]  ignore = 1",
+    ),
     "two kinds of dice": ("two", "loss = dice(smooth=2)  loss.other = [0.5, dice()]"),
     "an auxiliary output": ("auxiliary", "loss.aux = [0.3, bce()]  loss = cross_entropy(0.1)"),
     # data
@@ -110,6 +118,7 @@ CASES: dict[str, tuple[str, str]] = {
     "channels last": ("classes", "epochs = 3"),
     "resized": ("classes", "fit = resize"),
     "padded": ("classes", "fit = pad"),
+    "padded in three channels": ("classes", "fit = pad"),
     "padded masks": ("masks", "fit = pad"),
     "padded keypoints": ("points", "fit = pad"),
     "cropped": ("classes", "fit = crop"),
@@ -187,6 +196,7 @@ MADE: dict[str, dict[str, Any]] = {
     "channels last": {"channels": 3, "last": True},
     "resized": {"side": 5},
     "padded": {"side": 5},
+    "padded in three channels": {"side": 5, "takes": 3},
     "padded masks": {"side": 5},
     "padded keypoints": {"side": 5},
     "cropped": {"side": 11},

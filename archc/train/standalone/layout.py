@@ -19,18 +19,20 @@ def call(start: str, arguments: Sequence[str], end: str = ")", within: int = 0) 
         return [line]
     indent = " " * (len(start) - len(start.lstrip()))
     inner = f"{indent}    {', '.join(arguments)}"
-    if within + len(inner) <= WIDTH:
+    if within + len(inner) <= WIDTH and start.endswith("("):  # lists and dictionaries are spread
         return [start, inner, indent + end]
     return [start, *(f"{indent}    {argument}," for argument in arguments), indent + end]
 
 
 def comprehension(start: str, value: str, loop: str, end: str = ")") -> list[str]:
     """`f(value for x in xs)` on one line if it fits, else on lines of its own."""
-    made = call(start, [f"{value} {loop}"], end)
-    if len(made) == 3 and len(made[1].rstrip(",")) > WIDTH:
-        indent = " " * (len(start) - len(start.lstrip()) + 4)
-        return [start, indent + value, indent + loop, made[2]]
-    return made
+    if len(f"{start}{value} {loop}{end}") <= WIDTH:
+        return [f"{start}{value} {loop}{end}"]
+    outer = " " * (len(start) - len(start.lstrip()))
+    inner = f"{outer}    "
+    if len(f"{inner}{value} {loop}") <= WIDTH:
+        return [start, f"{inner}{value} {loop}", outer + end]
+    return [start, inner + value, inner + loop, outer + end]
 
 
 def lines(*parts: str | list[str]) -> str:

@@ -120,7 +120,7 @@ def _fitting(case: Case) -> tuple[str, str, tuple[int, ...], str]:
     size, shape = tuple(case.data.train.x.shape[1:]), case.shape
     x, hows = "x", []
     if len(size) == len(shape) == 3 and (size[0], shape[0]) == (1, 3):
-        x, size, hows = "x.expand(-1, 3, -1, -1)", (3, *size[1:]), ["in three equal channels"]
+        x, size, hows = "x.expand(-1, 3, -1, -1)", (3, *size[1:]), ["as RGB"]
     elif len(size) == len(shape) > 1 and size[0] != shape[0] and size[-1] == shape[0]:
         x, size, hows = "x.movedim(-1, 1)", (size[-1], *size[:-1]), ["channels first"]
     y = "y"
@@ -138,7 +138,7 @@ def _fitting(case: Case) -> tuple[str, str, tuple[int, ...], str]:
             y = "F.pad(y, pad, value=IGNORED)"
         verb = "padded" if found.how == "pad" else "cropped"
         hows.append(f"{verb} to {'x'.join(map(str, shape[1:]))}")
-    return x, y, border, f"; images {' and '.join(hows)}" if hows else ""
+    return x, y, border, f"; images {', '.join(hows)}" if hows else ""
 
 
 def normalizing(case: Case) -> str:

@@ -97,10 +97,14 @@ class Criteria:
         doc, body = f"What the loss is a mean over: {what}.", [f"    return {self._masses[0]}"]
         if self.by_output:
             doc = "What the loss of each output is a mean over."
-            samples = "    samples = torch.tensor(float(len(target)), device=target.device)"
-            counts = ", ".join(mass or "samples" for mass in self._masses)
-            body = [samples] if "" in self._masses else []
-            body += call("    return torch.stack(", [f"[{counts}]"])
+            valid, samples = "(target != IGNORED)", "torch.tensor(float(len(target)))"
+            counts = [
+                mass.replace(valid, "valid") or f"{samples}.to(target.device)"
+                for mass in self._masses
+            ]
+            body = ["    valid = target != IGNORED"] if self.case.ignoring else []
+            body += call("    counts = [", counts, "]")
+            body.append("    return torch.stack(counts)")
         return lines("def normalizer(target: Tensor) -> Tensor:", f'    """{doc}"""', body)
 
     def _total(self) -> str:
