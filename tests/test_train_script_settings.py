@@ -105,6 +105,8 @@ CASES: dict[str, tuple[str, str]] = {
         "two",
         "loss = dice()  loss.other = [0.5, cross_entropy(weights=[1, 2, 3])]  ignore = 1",
     ),
+    "a weight alone": ("classes", "loss.logits = [0.5, bce()]"),
+    "a weight alone in parts": ("classes", "loss.logits = [0.3, cross_entropy()]  accumulate = 2"),
     "two kinds of dice": ("two", "loss = dice(smooth=2)  loss.other = [0.5, dice()]"),
     "an auxiliary output": ("auxiliary", "loss.aux = [0.3, bce()]  loss = cross_entropy(0.1)"),
     # data
@@ -182,7 +184,14 @@ CASES: dict[str, tuple[str, str]] = {
     ),
 }
 """What is trained, and by which settings."""
-ROUNDED = {"bf16", "parts of keypoints", "parts of outputs", "two of each"}
+ROUNDED = {
+    "bf16",
+    "parts of keypoints",
+    "parts of outputs",
+    "two of each",
+    "a weight alone",
+    "a weight alone in parts",
+}
 """Cases whose losses agree to rounding only."""
 JOINTS = {"takes": 3, "change": ("conv(2, ", "conv(11, ")}
 MADE: dict[str, dict[str, Any]] = {

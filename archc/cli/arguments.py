@@ -198,7 +198,7 @@ def _build(commands: Any) -> None:
         nargs="?",
         const="",
         metavar="RECIPE",
-        help="also a train.py that needs torch alone, of a recipe (default: the network's first)",
+        help="also a train.py that needs torch and numpy alone (default: of its first recipe)",
     )
     p.add_argument(
         "--style",

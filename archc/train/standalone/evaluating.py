@@ -79,20 +79,21 @@ def evaluate(case: Case, criteria: Criteria) -> str:
     # several outputs in training, one in evaluation
     given = "[outputs]" if len(main) == 1 and not criteria.single else "outputs"
     count = measure.count.format(output=output, target="y[rows]")
-    size = max(case.recipe.batch // case.recipe.accumulate, 1)
-    batch = "BATCH" if case.recipe.accumulate == 1 else str(size)
+    batch = "BATCH"
+    if case.recipe.accumulate > 1:
+        batch = "BATCH // ACCUMULATE" if case.recipe.batch >= case.recipe.accumulate else "1"
     total = "loss / len(x)"
-    added = [f"        loss += {criteria.of(given, 'y[rows]')}.item() * len(rows)"]
-    whole = []
+    whole, share = [], ""
     if criteria.divided:
         total = "loss"
         whole = ["    whole = normalizer(y).clamp_min(1e-12)"]
-        value = criteria.of(given, "y[rows]", "share", each=True)
-        plain = value.count(" * ") == 0
-        added = [
-            "        share = normalizer(y[rows]) / whole",
-            f"        loss += {value if plain else f'({value})'}.item()",
-        ]
+        share = "share"
+    value = criteria.of(given, "y[rows]", share, each=criteria.divided)
+    if value.count(" * ") > value.count("] * "):
+        value = f"({value})"
+    added = [f"        loss += {value}.item() * len(rows)"]
+    if criteria.divided:
+        added = ["        share = normalizer(y[rows]) / whole", f"        loss += {value}.item()"]
     return lines(
         "@torch.no_grad()",
         "def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:",

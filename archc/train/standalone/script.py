@@ -135,7 +135,7 @@ def _title(case: Case, stem: str) -> str:
 The losses are those of `archc train` on the same device. Beside this file lies {case.module}.py.
 {left_out}
     python {stem}.py
-    python {stem}.py --epochs 2 --device cpu --log losses.csv
+    python {stem}.py --epochs 2 --device cpu --log losses.txt
 """'''
 
 
