@@ -18,9 +18,7 @@ OK, WRONG, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command. Exit codes: 0 fine, 1 spec, data or proof is wrong, 2 usage, 3 a bug."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8: as they are
-            stream.reconfigure(errors="surrogateescape")
+    _prepare_streams()
     try:
         args = parser().parse_args(argv)
     except SystemExit as stop:
@@ -38,8 +36,22 @@ def main(argv: list[str] | None = None) -> int:
         # The reader of our output went away (`| head`): nothing is wrong, nobody listens.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except MemoryError:
+        print("error[E0811]: there is too little memory for this", file=sys.stderr)
+        return WRONG
     except Exception as error:  # the last line of defence: no traceback reaches a user unasked
         return _bug(error, argv)
+
+
+def _prepare_streams() -> None:
+    """Output can be written, whatever became of it and whatever files are called."""
+    if sys.stdout is None:  # closed by whoever started us: `>&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8: as they are
+            stream.reconfigure(errors="surrogateescape")
 
 
 def _bug(error: Exception, argv: list[str] | None) -> int:

@@ -34,8 +34,15 @@ def require_torch() -> None:
     for name in ("torch", "numpy", "safetensors", "PIL", "matplotlib"):
         try:
             __import__(name)
-        except ImportError:
-            missing.append("pillow" if name == "PIL" else name)
+        except ModuleNotFoundError as error:
+            missing.append("pillow" if error.name == "PIL" else str(error.name))
+        except (ImportError, OSError) as error:  # damaged, or too little memory for its code
+            why = (str(error).splitlines() or ["no reason is given"])[0]
+            raise TrainError(
+                "E0809",
+                f"`{name}` is installed, and cannot be loaded: {why}",
+                help='pip install --force-reinstall "archc[torch]", or give it more memory',
+            ) from None
     if missing:
         raise TrainError(
             "E0809",

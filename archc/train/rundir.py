@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -105,7 +106,8 @@ def _written(path: Path, data: bytes) -> Path:
     """The data on the disk beside `path`, under a name that nothing reads. Raises E0708."""
     scratch = path.with_name(f".{path.name}{SCRATCH}")
     try:
-        with open(scratch, "wb") as file:
+        scratch.unlink(missing_ok=True)  # of a writer that was killed, or a trap: a link elsewhere
+        with open(scratch, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -128,8 +130,16 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def unwritable(path: Path, error: OSError) -> TrainError:
-    return TrainError("E0708", f"cannot write `{path}`: {error.strerror or error}")
+    room = "make room on that disk; `archc train --resume RUN` goes on with a run"
+    return TrainError(
+        "E0708",
+        f"cannot write `{path}`: {error.strerror or error}",
+        help=room if error.errno in FULL else None,
+    )
 
 
 def versions() -> dict[str, str]:
