@@ -1,33 +1,37 @@
 """How good the estimates of memory and time are, against what PyTorch does.
 
-    python bench/estimates.py [--batch 16] [SPEC:NETWORK ...]
+    python bench/estimates.py [--batch 16] [--json FILE] [SPEC:NETWORK ...]
 
-Two steps of training with momentum, and inferences. With a GPU: the peak of its allocator, and the
-time of a forward pass, against `archc check --device`; the device in the table whose name is in the
-GPU's own is taken. Without one: the tensors that are alive at the peak, on the meta device, where
-nothing is computed and so nothing is timed.
+Two steps of training with momentum, and inferences in float32 and bf16. With a GPU: the peak of its
+allocator, and the times of a forward pass, against `archc check --device`; the device in the table
+whose name is in the GPU's own is taken. Without one: the tensors that are alive at the peak, on the
+meta device, where nothing is computed and so nothing is timed.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from steps import Log, common, known
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from archc.analysis.devices import DEVICES, Device
+from archc.analysis.devices import Device
 from archc.analysis.memory_budget import budget
 from archc.analysis.roofline import Roofline
 from archc.driver import Compiled, Options, compile_spec
 from archc.emit.pytorch import source
 from archc.graph import leaves
 from archc.train.build import instantiate
+from archc.train.device import find
 
 SPECS = Path(__file__).resolve().parent.parent / "specs"
 USUAL = (
@@ -74,43 +78,68 @@ class Live(TorchDispatchMode):
         return result
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("networks", nargs="*", default=USUAL, metavar="SPEC:NETWORK")
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=16, help="samples (16)")
+    common(parser)
     args = parser.parse_args()
-    gpu = torch.cuda.is_available()
-    device = known_device() if gpu else None
-    title = torch.cuda.get_device_name() if gpu else "meta: tensors alive, nothing timed"
-    print(f"{title}, batch {args.batch}, float32\n")
-    print(f"{'network':18}{'training, MiB':>16}{'estimate':>12}{'ratio':>8}", end="")
-    print(f"{'forward, ms':>14}{'roofline':>12}{'ratio':>8}" if device else "")
+    place = find(args.device)
+    gpu = place.type == "cuda"
+    log = Log("estimates", args.json, place)
+    device = known(place)
+    print("on the meta device: tensors alive, nothing timed" if not gpu else "", end="")
+    print(f"\nbatch {args.batch}, memory in MiB, forward passes in ms\n")
+    times = "".join(f"{p + ' forward':>14}{'roofline':>10}{'ratio':>7}" for p in precisions(device))
+    print(f"{'network':18}{'training':>12}{'estimate':>12}{'ratio':>7}{times}")
+    if gpu:
+        torch.cuda.set_device(place)
+        warmed(place)
+    where = place if gpu else torch.device("meta")
     for each in args.networks:
-        spec, _, name = each.partition(":")
-        made = compile_spec(str(SPECS / f"{spec}.arch"), Options(network=name))[name]
-        estimate = budget(made.graph, cuda=gpu).training(args.batch, "momentum")
-        module = built(made, "cuda" if gpu else "meta")
-        peak = trained(module, made, args.batch, gpu)
-        line = f"{name:18}{peak / MIB:16,.1f}{estimate / MIB:12,.1f}{estimate / peak:8.2f}"
-        if device:
-            taken = timed(module, made, args.batch)
-            best = sum(t.seconds for t in Roofline(made.graph, device, args.batch).layers())
-            line += f"{1e3 * taken:14.2f}{1e3 * best:12.2f}{taken / best:8.2f}"
-        print(line, flush=True)
+        log.attempt(each, partial(compared, each, args.batch, where, device, log))
+    return log.code
 
 
-def known_device() -> Device | None:
-    """The device of the table that this GPU is."""
-    own = torch.cuda.get_device_name().lower().replace(" ", "")
-    return next((d for d in DEVICES.values() if d.name in own), None)
+def precisions(device: Device | None) -> list[str]:
+    """What inferences are timed in, where there is a device to time."""
+    return [p for p in ("fp32", "bf16") if device is not None and device.rate(p) is not None]
 
 
-def built(made: Compiled, where: str) -> nn.Module:
-    with torch.device(where):
+def compared(each: str, batch: int, where: torch.device, device: Device | None, log: Log) -> None:
+    """A line of the table."""
+    spec, _, name = each.partition(":")
+    made = compile_spec(str(SPECS / f"{spec}.arch"), Options(network=name))[name]
+    gpu = where.type == "cuda"
+    estimate = budget(made.graph, cuda=gpu).training(batch, "momentum")
+    before = torch.cuda.memory_allocated() if gpu else 0
+    module = built(made, where)
+    peak = trained(module, made, batch, where) - before
+    figures: dict[str, object] = {"batch": batch, "peak": peak, "estimate": estimate}
+    line = f"{name:18}{peak / MIB:12,.1f}{estimate / MIB:12,.1f}{estimate / peak:7.2f}"
+    for precision in precisions(device):
+        assert device is not None
+        taken = timed(module, made, batch, where, precision)
+        layers = Roofline(made.graph, device, batch, precision).layers()
+        best = sum(layer.seconds for layer in layers)
+        figures |= {f"{precision}_seconds": taken, f"{precision}_roofline": best}
+        line += f"{1e3 * taken:14.2f}{1e3 * best:10.2f}{taken / best:7.2f}"
+    log(each, line, figures)
+
+
+def warmed(device: torch.device) -> None:
+    """What libraries allocate once is not counted to the first network."""
+    x = torch.ones(1, 8, 16, 16, device=device, requires_grad=True)
+    layers = nn.Sequential(nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(8 * 14 * 14, 8))
+    layers.to(device)(x).sum().backward()
+
+
+def built(made: Compiled, where: torch.device) -> nn.Module:
+    with where:
         return instantiate(source(made.graph, made.report, made.doc), made.graph.name)
 
 
-def inputs(made: Compiled, batch: int, where: str) -> list[Tensor]:
+def inputs(made: Compiled, batch: int, where: torch.device) -> list[Tensor]:
     body = made.graph.main
     shapes = [body.values[v].shape for end in body.inputs for v in leaves(end.value)]
     return [torch.rand(batch, *map(int, shape), device=where) for shape in shapes]
@@ -120,21 +149,22 @@ def flat(result: Any) -> list[Tensor]:
     return [result] if isinstance(result, Tensor) else [t for part in result for t in flat(part)]
 
 
-def trained(module: nn.Module, made: Compiled, batch: int, gpu: bool) -> int:
+def trained(module: nn.Module, made: Compiled, batch: int, where: torch.device) -> int:
     """Bytes at the peak of two steps of training."""
     module.train()
     # one parameter at a time: what a step keeps is counted, not what a fused one puts aside
     optimizer = torch.optim.SGD(module.parameters(), 1e-6, momentum=0.9, foreach=False)
     live = Live(module)
+    gpu = where.type == "cuda"
     if gpu:
         torch.cuda.reset_peak_memory_stats()
     for _ in range(2):
         if gpu:
-            step(module, inputs(made, batch, "cuda"), optimizer)
+            step(module, inputs(made, batch, where), optimizer)
         else:
             with live, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                step(module, inputs(made, batch, "meta"), optimizer)
+                step(module, inputs(made, batch, where), optimizer)
     return torch.cuda.max_memory_allocated() if gpu else live.most
 
 
@@ -145,11 +175,15 @@ def step(module: nn.Module, xs: list[Tensor], optimizer: torch.optim.Optimizer) 
 
 
 @torch.no_grad()
-def timed(module: nn.Module, made: Compiled, batch: int) -> float:
-    """Seconds of a forward pass on the GPU: the median, in float32 throughout."""
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    module.eval()
-    xs = inputs(made, batch, "cuda")
+def timed(
+    module: nn.Module, made: Compiled, batch: int, where: torch.device, precision: str
+) -> float:
+    """Seconds of a forward pass on the GPU: the median. bf16: weights, too; TF32 in neither."""
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    module = module.eval().to(dtype)
+    xs = [x.to(dtype) for x in inputs(made, batch, where)]
     times = []
     for run in range(WARM + RUNS):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -164,4 +198,4 @@ def timed(module: nn.Module, made: Compiled, batch: int) -> float:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main()
+    sys.exit(main())

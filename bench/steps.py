@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
+import gc
 import io
+import json
+import platform
+import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
+from archc.analysis.devices import DEVICES, Device
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train.device import Setup, choose
 from archc.train.fitting import Prepared
 from archc.train.freezing import Frozen
-from archc.train.loop import Trainer
+from archc.train.loop import Trainer, compiled
 from archc.train.objective import make_heads
 from archc.train.optim import make_groups, make_optimizer
 from archc.train.progress import Progress
@@ -26,6 +36,101 @@ from archc.train.training import probe
 
 SOURCE = Source("bench", "recipe")
 SPAN = Span(SOURCE, 0, 6)
+
+
+class Log:
+    """Lines for readers, and the same figures as lines of JSON, each written at once.
+
+    So what was measured stays, whatever comes after it.
+    """
+
+    def __init__(self, script: str, path: Path | None, device: torch.device) -> None:
+        self.script = script
+        self.path = path
+        self.failed: list[str] = []
+        facts = about(device)
+        self(
+            "about", ", ".join(f"{v}" if k in BARE else f"{k} {v}" for k, v in facts.items()), facts
+        )
+
+    def __call__(self, what: str, line: str, figures: Mapping[str, object]) -> None:
+        """A line, and what it says as numbers."""
+        if line:
+            print(line, flush=True)
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a") as file:
+                file.write(json.dumps({"script": self.script, "what": what, **figures}) + "\n")
+
+    def attempt(self, what: str, work: Callable[[], None]) -> None:
+        """Do it; where it fails, say so and go on with the next."""
+        started = time.perf_counter()
+        try:
+            work()
+        except Exception as error:  # of any kind: the other parts are worth having
+            traceback.print_exc(file=sys.stdout)
+            self.failed.append(what)
+            self(what, f"{what}: failed", {"failed": f"{type(error).__name__}: {error}"[:500]})
+        finally:
+            seconds = time.perf_counter() - started
+            said = f"  ({what}: {seconds:.0f} s)" if seconds >= LONG else ""
+            self(what, said, {"seconds": round(seconds, 2)})
+            free()
+
+    @property
+    def code(self) -> int:
+        """What the process exits with."""
+        return 1 if self.failed else 0
+
+
+LONG = 10
+"""Seconds from which on it is said how long a part took."""
+BARE = ("date", "device")
+"""Facts that need no name."""
+
+
+def about(device: torch.device) -> dict[str, object]:
+    """What is measured on: date, device, versions."""
+    gpu = device.type == "cuda"
+    facts: dict[str, object] = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": torch.cuda.get_device_name(device) if gpu else f"{device} {platform.machine()}",
+        "torch": torch.__version__,
+    }
+    if gpu:
+        facts["CUDA"] = torch.version.cuda
+        facts["cuDNN"] = torch.backends.cudnn.version()
+        facts["GiB"] = round(torch.cuda.get_device_properties(device).total_memory / 2**30, 1)
+    for name in ("triton", "torchvision", "archc"):
+        try:
+            facts[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    facts["Python"] = platform.python_version()
+    return facts
+
+
+def common(parser: argparse.ArgumentParser) -> None:
+    """The options of every measurement."""
+    parser.add_argument("--device", help="cuda, cuda:1, cpu (default: what is there)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="add figures as lines of JSON")
+
+
+def known(device: torch.device) -> Device | None:
+    """The device of archc's table that this GPU is."""
+    if device.type != "cuda":
+        return None
+    own = torch.cuda.get_device_name(device).lower().replace(" ", "")
+    return next((d for d in DEVICES.values() if d.name in own), None)
+
+
+def free() -> None:
+    """Memory, and compiled code, that nothing refers to any more."""
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def recipe(**settings: object) -> Recipe:
@@ -47,12 +152,14 @@ class Synthetic:
     def prepared(self) -> Prepared:
         draw = torch.Generator().manual_seed(0)
         count = self.batch * self.steps
-        x = torch.randint(0, 256, (count, *self.shape), generator=draw, dtype=torch.uint8)
+        # a batch's worth of numbers, turned: to draw all of them takes longer than to train on them
+        one = torch.randint(0, 256, (self.batch, *self.shape), generator=draw, dtype=torch.uint8)
+        x = torch.cat([one.roll(step, -1) for step in range(self.steps)])
         y = torch.randint(0, self.classes, (count,), generator=draw)
         train = Split(x, y, "synthetic", "synthetic")
         test = train.take(torch.arange(min(count, 2)))
-        one = torch.ones(1, 1, 1)
-        return Prepared(train, None, test, 1 / 255, 0 * one, one)
+        unit = torch.ones(1, 1, 1)
+        return Prepared(train, None, test, 1 / 255, 0 * unit, unit)
 
 
 def settled(wanted: str | None, made: Recipe, steps: int) -> Setup:
@@ -94,7 +201,7 @@ def bare_epoch(
     y = torch.randint(0, data.classes, (data.batch,), generator=draw).to(setup.device)
     groups = make_groups(made.optimizer, module.parameters(), no_decay=made.no_decay)
     optimizer = make_optimizer(made.optimizer, groups, fused=setup.fused)
-    forward: Callable[[Tensor], Tensor] = torch.compile(module) if setup.compile else module
+    forward = compiled(module, setup)
 
     def epoch(number: int) -> None:
         module.train()
@@ -116,11 +223,16 @@ def wait(setup: Setup) -> None:
 
 
 def interleaved(
-    runs: int, ways: dict[str, Callable[[int], None]], setup: Setup, warm: int = 1
+    runs: int,
+    ways: dict[str, Callable[[int], None]],
+    setup: Setup,
+    warm: int = 1,
+    each: Callable[[str, int, float], None] = lambda name, run, seconds: None,
 ) -> dict[str, list[float]]:
     """Seconds of each way, taken in turn: what slows the machine slows all alike.
 
     On a single CPU thread they are seconds of the processor, so that other work does not count.
+    `each` is told the seconds of every block as soon as it is over; warm-up has numbers below 0.
     """
     alone = setup.device.type == "cpu" and torch.get_num_threads() == 1
     clock = time.process_time if alone else time.perf_counter
@@ -129,6 +241,8 @@ def interleaved(
         for name, way in ways.items():
             started = clock()
             way(run + warm)
+            seconds = clock() - started
+            each(name, run, seconds)
             if run >= 0:
-                times[name].append(clock() - started)
+                times[name].append(seconds)
     return times

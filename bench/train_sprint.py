@@ -26,7 +26,7 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
-from steps import placed, wait
+from steps import Log, common, placed, wait
 from torch import Tensor, nn
 
 from archc.driver import Compiled, Options, compile_spec
@@ -34,7 +34,7 @@ from archc.train.choices import CrossEntropy
 from archc.train.device import Setup, choose, numerics
 from archc.train.fitting import Prepared, prepare
 from archc.train.freezing import Frozen
-from archc.train.loop import Trainer
+from archc.train.loop import Trainer, compiled
 from archc.train.objective import make_heads
 from archc.train.optim import make_groups, make_optimizer, make_rate
 from archc.train.progress import Progress
@@ -67,13 +67,24 @@ class Task:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--device", help="cuda, cuda:1, cpu (default: what is there)")
+    common(parser)
     parser.add_argument("--target", type=float, default=0.94, help="validation accuracy (0.94)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each, in turn (3)")
     parser.add_argument("--width", type=int, default=64, help="channels of the stem (64)")
     parser.add_argument("--set", action="append", default=[], help="a setting of the recipe")
     options = parser.parse_args()
     task = made(options)
+    log = Log("train_sprint", options.json, task.setup.device)
+    how = "compiled" if task.setup.compile else "eager"
+    print(
+        f"{task.setup.title}, {how}, {len(task.data.train):,} images, {options.runs} runs of each"
+    )
+    log.attempt(f"sprint, {how}", lambda: sprint(task, options, how, log))
+    return log.code
+
+
+def sprint(task: Task, options: argparse.Namespace, how: str, log: Log) -> None:
+    """Runs of both in turn, and the ratios of what they took."""
     ways: dict[str, Callable[[Task], Iterator[tuple[float, float]]]] = {
         "by hand": by_hand,
         "archc": by_archc,
@@ -90,16 +101,20 @@ def main() -> int:
                 reached = [t for t, a in zip(totals, accuracy, strict=True) if a >= options.target]
                 found[name] += reached[:1]
                 when = f"after {reached[0]:7.2f} s" if reached else "never"
-                print(
+                log(
+                    name,
                     f"{name:<8} seed {run}: {options.target:.1%} {when}, at the end "
-                    f"{accuracy[-1]:.2%} after {totals[-1]:.2f} s, {task.setup.title}"
+                    f"{accuracy[-1]:.2%} after {totals[-1]:.2f} s",
+                    {"how": how, "seed": run, "reached": reached[:1], "epochs": seconds}
+                    | {"accuracy": accuracy},
                 )
     pace = median(a / b for a, b in zip(epochs["archc"], epochs["by hand"], strict=True))
-    print(f"archc to by hand, seconds of an epoch: {pace:.3f}")
+    words = "archc to by hand, seconds of an epoch"
+    log(words, f"{words}: {pace:.3f}", {"how": how, "ratio": pace})
     if all(len(times) == options.runs for times in found.values()):
         ratio = median(found["archc"]) / median(found["by hand"])
-        print(f"archc to by hand, seconds to {options.target:.1%}: {ratio:.3f}")
-    return 0
+        words = f"archc to by hand, seconds to {options.target:.1%}"
+        log(words, f"{words}: {ratio:.3f}", {"how": how, "ratio": ratio})
 
 
 def made(options: argparse.Namespace) -> Task:
@@ -127,7 +142,8 @@ def by_archc(task: Task) -> Iterator[tuple[float, float]]:
         module, recipe, data, objective, Frozen(module, recipe), setup, progress, lambda: False
     )
     if setup.compile:
-        warmed(module, trainer.forward, trainer.train.batch(rows(recipe, trainer.train.store))[0])
+        feed = trainer.train
+        warmed(module, trainer.forward, feed.batch(feed.rows(torch.arange(recipe.batch)))[0], setup)
     for epoch in range(recipe.epochs):
         started = time.perf_counter()
         done = trainer.epoch(epoch)
@@ -157,9 +173,9 @@ def by_hand(task: Task) -> Iterator[tuple[float, float]]:
     assert isinstance(recipe.loss, CrossEntropy)
     smoothing = recipe.loss.label_smoothing
     layout = torch.channels_last if setup.channels_last else torch.contiguous_format
-    forward: Callable[[Tensor], Tensor] = torch.compile(module) if setup.compile else module
+    forward = compiled(module, setup)
     if setup.compile:
-        warmed(module, forward, images[: recipe.batch].contiguous(memory_format=layout))
+        warmed(module, forward, images[: recipe.batch].contiguous(memory_format=layout), setup)
     for epoch in range(recipe.epochs):
         started = time.perf_counter()
         module.train()
@@ -179,7 +195,8 @@ def by_hand(task: Task) -> Iterator[tuple[float, float]]:
         right = 0
         with torch.no_grad(), setup.autocast():
             for x, y in zip(held.split(recipe.batch), truth.split(recipe.batch), strict=True):
-                right += (forward(x.contiguous(memory_format=layout)).argmax(1) == y).sum()
+                measured = forward if len(x) == recipe.batch else module  # as archc measures
+                right += (measured(x.contiguous(memory_format=layout)).argmax(1) == y).sum()
         accuracy = float(right) / len(truth)
         yield time.perf_counter() - started, accuracy
 
@@ -199,21 +216,19 @@ def augmented(images: Tensor, black: Tensor, most: int = 2) -> Tensor:
     return torch.where(mirrored[:, None, None, None], moved.flip(-1), moved)
 
 
-def rows(recipe: Recipe, store: torch.device) -> Tensor:
-    return torch.arange(recipe.batch, device=store)
-
-
-def warmed(module: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> None:
+def warmed(module: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor, setup: Setup) -> None:
     """Compile for training and evaluation, and leave no trace in the weights."""
     kept = {name: t.clone() for name, t in module.state_dict().items()}
     for training in (True, False):
         module.train(training)
         with torch.set_grad_enabled(training):
-            out = forward(x)
+            with setup.autocast():
+                out = forward(x)
             if training:
                 out.float().sum().backward()
     module.zero_grad(set_to_none=True)
     module.load_state_dict(kept)
+    wait(setup)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
-from steps import Synthetic, archc_epoch, bare_epoch, interleaved, recipe, settled
+from steps import Log, Synthetic, archc_epoch, bare_epoch, common, interleaved, recipe, settled
 
 import archc
 from archc.recipe import Called
-from archc.train.device import keep_freed_memory
+from archc.train.device import find, numerics
 
 SPECS = Path(__file__).parents[1] / "specs"
 NETWORKS = {
@@ -30,45 +31,45 @@ NETWORKS = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--device", help="cpu, cuda, ... (default: what is there)")
+    common(parser)
     parser.add_argument("--runs", type=int, default=9, help="blocks of each (9)")
     parser.add_argument("--limit", type=float, default=0.95, help="least share (0.95)")
     parser.add_argument("--network", choices=NETWORKS, help="only this one")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (1)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    keep_freed_memory()  # for both alike, as `archc train` does
-    worst = 1.0
+    log = Log("train_throughput", options.json, find(options.device))
+    shares: list[float] = []
     for name in [options.network] if options.network else NETWORKS:
-        worst = min(worst, measure(name, options.device, options.runs))
+        log.attempt(name, partial(measure, name, options.device, options.runs, log, shares))
     print(f"limit {options.limit:.0%}")
-    return 1 if worst < options.limit else 0
+    return max(log.code, int(min(shares, default=0.0) < options.limit))
 
 
-def measure(name: str, device: str | None, runs: int) -> float:
-    """The share of one network, printed."""
+def measure(name: str, device: str | None, runs: int, log: Log, shares: list[float]) -> None:
+    """The share of one network, printed and added to the others."""
     file, shape, batch, steps = NETWORKS[name]
     network = archc.load(SPECS / file)[name]
     made = recipe(batch=batch, epochs=runs + 1, optimizer=Called("sgd", (0.01,), {"momentum": 0.9}))
     setup = settled(device, made, steps)
     data = Synthetic(shape, 10, batch, steps)
-    times = interleaved(
-        runs,
-        {
+    with numerics(setup):  # for both alike, as `archc train` does
+        ways = {
             "bare": bare_epoch(network.module(), data, made, setup),
             "archc": archc_epoch(network.module(), data, made, setup),
-        },
-        setup,
-    )
+        }
+        times = interleaved(runs, ways, setup)
     images = steps * batch
     # the fastest block of each is the one that other work on the machine disturbed least
     bare, ours = (min(times[way]) for way in ("bare", "archc"))
     share = bare / ours
-    print(
+    log(
+        name,
         f"{name:<14} bare {images / bare:8,.0f} images/s   archc {images / ours:8,.0f} images/s   "
-        f"share {share:.1%}   (batch {batch} on {setup.title}, best of {runs})"
+        f"share {share:.1%}   (batch {batch} on {setup.title}, best of {runs})",
+        {"batch": batch, "images_per_second": images / ours, "share": share},
     )
-    return share
+    shares.append(share)
 
 
 if __name__ == "__main__":
