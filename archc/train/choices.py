@@ -49,6 +49,8 @@ from .data_choices import (
 __all__ = [
     "CHOICES",
     "RATES",
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
     "Augmentation",
@@ -85,6 +87,7 @@ __all__ = [
     "Masks",
     "Mixup",
     "Mse",
+    "NAdam",
     "NonNegative",
     "Normalization",
     "Npz",
@@ -95,6 +98,7 @@ __all__ = [
     "Positive",
     "Precision",
     "Probability",
+    "RAdam",
     "RmsProp",
     "Rotate",
     "Scale",
@@ -157,6 +161,45 @@ class RmsProp(Choice):
     alpha: Fraction = 0.99
     eps: Positive = 1e-8
     momentum: Fraction = 0.0
+    weight_decay: NonNegative = 0.0
+
+
+class Adagrad(Choice):
+    """Steps divided by the root of all squared gradients so far. Duchi et al. 2011."""
+
+    name = "adagrad"
+    lr: Positive = 1e-2
+    eps: Positive = 1e-10
+    weight_decay: NonNegative = 0.0
+
+
+class Adadelta(Choice):
+    """Running means of squared gradients and squared steps set the step. Zeiler 2012."""
+
+    name = "adadelta"
+    lr: Positive = 1.0
+    rho: Fraction = 0.9
+    eps: Positive = 1e-6
+    weight_decay: NonNegative = 0.0
+
+
+class NAdam(Choice):
+    """Adam with Nesterov's momentum. Dozat 2016."""
+
+    name = "nadam"
+    lr: Positive = 2e-3
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    eps: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+
+
+class RAdam(Choice):
+    """Adam whose first steps are made smaller as its averages are rough. Liu et al. 2019."""
+
+    name = "radam"
+    lr: Positive = 1e-3
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
+    eps: Positive = 1e-8
     weight_decay: NonNegative = 0.0
 
 
@@ -306,7 +349,7 @@ class Heatmaps(Choice):
 
 
 Source = Idx | Npz | Images | Masks | Pair | Digits | Scenes | Keypoints | Filtered
-Optimizer = Sgd | Adam | AdamW | RmsProp
+Optimizer = Sgd | Adam | AdamW | RmsProp | Adagrad | Adadelta | NAdam | RAdam
 Schedule = Constant | OneCycle | Cosine | Step
 Loss = ByTask | CrossEntropy | Dice | Bce | Mse | Huber | Heatmaps
 Augmentation = Shift | Flip | Scale | Rotate | Crop | Colour | Cutout | Mixup | Cutmix
@@ -319,7 +362,7 @@ Switch = Literal["auto"] | bool
 
 CHOICES: dict[str, tuple[type[Choice], ...]] = {
     "data": (Idx, Npz, Images, Masks, Pair, Digits, Scenes, Keypoints, Filtered),
-    "optimizer": (Sgd, Adam, AdamW, RmsProp),
+    "optimizer": (Sgd, Adam, AdamW, RmsProp, Adagrad, Adadelta, NAdam, RAdam),
     "schedule": (Constant, OneCycle, Cosine, Step),
     "loss": (ByTask, CrossEntropy, Dice, Bce, Mse, Huber, Heatmaps),
     "augment": (Shift, Flip, Scale, Rotate, Crop, Colour, Cutout, Mixup, Cutmix),

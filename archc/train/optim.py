@@ -11,17 +11,36 @@ from torch import Tensor, nn
 from torch import optim as torch_optim
 
 from .choices import (
+    Adadelta,
+    Adagrad,
     Adam,
     AdamW,
+    Choice,
     Constant,
     Cosine,
+    NAdam,
     OneCycle,
     Optimizer,
+    RAdam,
     RmsProp,
     Schedule,
     Sgd,
     Step,
 )
+
+TORCH: dict[type[Choice], type[torch_optim.Optimizer]] = {
+    Sgd: torch_optim.SGD,
+    Adam: torch_optim.Adam,
+    AdamW: torch_optim.AdamW,
+    RmsProp: torch_optim.RMSprop,
+    Adagrad: torch_optim.Adagrad,
+    Adadelta: torch_optim.Adadelta,
+    NAdam: torch_optim.NAdam,
+    RAdam: torch_optim.RAdam,
+}
+"""The settings of a choice have the names of torch's arguments."""
+FUSED = (Sgd, Adam, AdamW)
+"""Optimizers of which torch has one kernel on CPUs and GPUs."""
 
 Rate = Callable[[int], float]
 """Step (from 0) to the share of the optimizer's lr that it takes."""
@@ -50,34 +69,12 @@ def make_optimizer(
     choice: Optimizer, parameters: Iterable[nn.Parameter] | list[Group], *, fused: bool
 ) -> torch_optim.Optimizer:
     """torch's optimizer. `fused`: one kernel for all parameters, where torch has one."""
-    if isinstance(choice, Sgd):
-        return torch_optim.SGD(
-            parameters,
-            lr=choice.lr,
-            momentum=choice.momentum,
-            nesterov=choice.nesterov,
-            weight_decay=choice.weight_decay,
-            fused=fused,
-        )
-    if isinstance(choice, RmsProp):
-        return torch_optim.RMSprop(
-            parameters,
-            lr=choice.lr,
-            alpha=choice.alpha,
-            eps=choice.eps,
-            momentum=choice.momentum,
-            weight_decay=choice.weight_decay,
-        )
-    assert isinstance(choice, Adam | AdamW)
-    cls = torch_optim.Adam if isinstance(choice, Adam) else torch_optim.AdamW
-    return cls(
-        parameters,
-        lr=choice.lr,
-        betas=(choice.betas[0], choice.betas[1]),
-        eps=choice.eps,
-        weight_decay=choice.weight_decay,
-        fused=fused,
-    )
+    settings: dict[str, Any] = choice.model_dump()
+    if "betas" in settings:
+        settings["betas"] = tuple(settings["betas"])
+    if isinstance(choice, FUSED):
+        settings["fused"] = fused
+    return TORCH[type(choice)](parameters, **settings)
 
 
 def optimizer_state(optimizer: torch_optim.Optimizer) -> dict[str, Tensor]:
@@ -103,6 +100,17 @@ def load_optimizer(optimizer: torch_optim.Optimizer, state: Mapping[str, Tensor]
         found.setdefault(int(number), {})[key] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": found, "param_groups": groups})
+    on_host = [
+        not (group.get("fused") or group.get("capturable"))
+        for group in optimizer.param_groups
+        for _ in group["params"]
+    ]
+    # torch counts on the host there, but loads what is not called `step` to the device: NAdam would
+    # wait for its product of momenta at every step
+    for i, values in found.items():
+        if on_host[i]:
+            counts = {key: value.cpu().clone() for key, value in values.items() if not value.ndim}
+            optimizer.state[parameters[i]] |= counts
 
 
 def make_rate(choice: Schedule, epochs: int, steps: int) -> Rate:
