@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from ..diagnostics import Diagnostics
 from ..source import Source
 from . import tree
@@ -18,6 +20,17 @@ def parse(source: Source, diagnostics: Diagnostics) -> tree.File:
     `File.broken` holds the names that the text left out would have declared, and `incomplete` marks
     the bodies it was left out of, so that nobody complains about what is not there.
     """
+    # A megabyte is millions of objects, none of them in a cycle: looking for some is wasted.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _parse(source, diagnostics)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _parse(source: Source, diagnostics: Diagnostics) -> tree.File:
     tokens = scan(source)
     if len(tokens) and not tokens.reports:
         try:

@@ -63,20 +63,30 @@ class Arranger(View):
     # ------------------------------------------------------------------ the pass
 
     def arrange(self) -> Layout:
-        kinds = self.old.kinds
-        plain = self._plain_kinds()
-        before_assignment = {self._sign("="), self._sign(","), self._sign(".")}
-        following = [*kinds[1:], load().end]
-        for token, kind in enumerate(kinds):
-            if kind in plain or (kind == self.name and following[token] not in before_assignment):
-                self._emit(token)
-            elif len(self.layout.reports) < MAX_REPORTS:
-                self._place(token)
-            else:
+        done = 0
+        for token in self._telling():
+            self._emit(done, token)
+            if len(self.layout.reports) >= MAX_REPORTS:
                 self.layout.skipped.append((self.old.starts[token], self.old.end))
                 break
+            self._place(token)
+            done = token + 1
+        else:
+            self._emit(done, len(self.old))
         self._close_all(self.old.end)
         return self.layout
+
+    def _telling(self) -> list[int]:
+        """The tokens that are brackets or tell something about them."""
+        kinds = self.old.kinds
+        plain, name = self._plain_kinds(), self.name
+        before_assignment = {self._sign("="), self._sign(","), self._sign(".")}
+        following = [*kinds[1:], load().end]
+        return [
+            token
+            for token, (kind, after) in enumerate(zip(kinds, following, strict=False))
+            if kind not in plain and (kind != name or after in before_assignment)
+        ]
 
     def _plain_kinds(self) -> frozenset[int]:
         """Terminals that neither are brackets nor tell anything about them."""
@@ -97,7 +107,7 @@ class Arranger(View):
                 self._boundary(token)
             self._missing_brace(token)
             self._lead(token, text)
-            self._emit(token)
+            self._emit(token, token + 1)
 
     def _boundary(self, token: int) -> None:
         start = self.old.starts[token]
@@ -161,11 +171,16 @@ class Arranger(View):
         self.leads[-1] = content
         self.header = token
 
-    def _emit(self, token: int) -> None:
-        if self.deep:
+    def _emit(self, first: int, stop: int) -> None:
+        """Take tokens as they are."""
+        if self.deep or first == stop:
             return
-        old = self.old
-        self._add(old.kinds[token], old.starts[token], old.ends[token])
+        old, new = self.old, self.new
+        new.kinds += old.kinds[first:stop]
+        new.starts += old.starts[first:stop]
+        new.ends += old.ends[first:stop]
+        opened = self.stack[-1].token if self.stack else -1
+        self.layout.parent += [opened] * (stop - first)
 
     def _add(self, kind: int, start: int, end: int) -> int:
         self.new.add(kind, start, end)

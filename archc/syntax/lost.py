@@ -9,9 +9,14 @@ from .view import DECLARATIONS
 # Words after which a name is declared.
 _DECLARING = frozenset((*DECLARATIONS, "input", "output", "share", "as", "for"))
 
+MAX_SKIPPED = 100_000  # characters
+
 
 def lost_names(tokens: Tokens, skipped: list[tuple[int, int]]) -> frozenset[str]:
-    """The names that skipped text would have declared; "*" if it may have been any (a `use`)."""
+    """The names that skipped text would have declared; "*" if it may have been any (a `use`, or
+    more text than is worth looking at)."""
+    if sum(end - start for start, end in skipped) > MAX_SKIPPED:
+        return frozenset(("*",))
     texts = {n: text for text, n in load().literals.items()}
     kinds = kinds_of_terminals()
     names: set[str] = set()

@@ -198,9 +198,19 @@ def _lost(token: int) -> Halt:
     return Halt(token, lambda watcher, driver: watcher.lost(driver, token))
 
 
+def _paired(kinds: list[int]) -> bool:
+    """Are there as many closing brackets of each kind as opening ones? Cheap to tell, and often not
+    the case in a text with mistakes."""
+    literals = load().literals
+    return all(
+        kinds.count(literals[opening]) == kinds.count(literals[closing])
+        for opening, closing in ("()", "[]", "{}")
+    )
+
+
 def parse_plain(source: Source, tokens: Tokens, start: str) -> tuple[Any, Docs]:
     """The tree of tokens without mistakes, and the comments around it. Raises Rejected."""
-    if tokens.reports:
+    if tokens.reports or not _paired(tokens.kinds):
         raise Rejected
     docs = Docs(source, tokens.comments)
 

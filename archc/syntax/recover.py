@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .build import Parts
 
 ROOT = -1  # stands for the token that opens the whole text
+MAX_BODIES = 10_000  # in skipped text that are looked into
 
 
 class Recovery(Watcher):
@@ -72,7 +73,9 @@ class Recovery(Watcher):
 
     def run_skipped(self) -> None:
         """Parse the bodies that were stepped over, for the mistakes in them."""
-        while self.bodies and len(self.unexpected) < MAX_REPORTS:
+        looked = 0
+        while self.bodies and len(self.unexpected) < MAX_REPORTS and looked < MAX_BODIES:
+            looked += 1
             brace = self.bodies.popleft()
             self.run(self.layout.content[brace], brace, self.layout.match[brace] + 1)
 

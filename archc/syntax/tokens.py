@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Diagnostic
 from ..source import Source
-from .literals import BadNumber, number_value
+from .literals import MAX_DIGITS, BadNumber, number_value
 from .tables import load
 
 # Characters that no text may hold, not even a comment or a string: they show nothing, or make the
@@ -73,9 +73,11 @@ class Kinds(NamedTuple):
     """The numbers of the terminals that the scanner itself looks at."""
 
     pattern: re.Pattern[str]
-    groups: dict[str, int]
+    groups: tuple[int, ...]
+    """The terminal that each group of the pattern is. The last is any character: `wrong`."""
     keywords: dict[str, int]
-    ignored: frozenset[int]
+    blanks: frozenset[int]
+    """Ignored, and no comment."""
     name: int
     number: int
     string: int
@@ -86,9 +88,9 @@ class Kinds(NamedTuple):
     def of(self, text: str) -> int | None:
         """The number of the terminal that a text is, if it is one."""
         match = self.pattern.fullmatch(text)
-        if match is None:
+        if match is None or match.lastindex == len(self.groups) - 1:
             return None
-        kind = self.groups[match.lastgroup or ""]
+        kind = self.groups[match.lastindex or 0]
         return self.keywords.get(text, kind) if kind == self.name else kind
 
 
@@ -98,18 +100,19 @@ def kinds_of_terminals() -> Kinds:
     tables = load()
     keywords = {text: n for text, n in tables.literals.items() if text.isidentifier()}
     reserved = set(keywords.values())
-    groups = {f"t{n}": n for n in range(tables.end) if n not in reserved}
-    pattern = "|".join(f"(?P<{group}>{tables.patterns[n]})" for group, n in groups.items())
+    groups = [n for n in range(tables.end) if n not in reserved]
+    pattern = "|".join(f"({tables.patterns[n]})" for n in groups)
     number = tables.terminals.index
+    comment = number("COMMENT")
     return Kinds(
-        pattern=re.compile(pattern),
-        groups=groups,
+        pattern=re.compile(f"{pattern}|((?s:.))"),
+        groups=(-1, *groups, tables.wrong),
         keywords=keywords,
-        ignored=tables.ignored,
+        blanks=tables.ignored - {comment},
         name=number("NAME"),
         number=number("NUMBER"),
         string=number("STRING"),
-        comment=number("COMMENT"),
+        comment=comment,
         dot=tables.literals["."],
         wrong=tables.wrong,
     )
@@ -119,47 +122,64 @@ def scan(source: Source, start: int = 0, end: int | None = None) -> Tokens:
     """The tokens of a text, or of a range of it; linear, and never fails.
 
     What is no token is reported in `reports`; a token that was surely meant stands in its place,
-    else one of the kind `wrong`.
+    else one of the kind `wrong`. After `MAX_REPORTS` the rest of the text is not looked at.
     """
     kinds = kinds_of_terminals()
-    text = source.text
-    stop = len(text) if end is None else end
-    tokens = Tokens(source, stop)
-    hidden = HIDDEN.search(text, start, stop) is not None
-    match_at, groups, keywords = kinds.pattern.match, kinds.groups, kinds.keywords
-    add_kind, add_start, add_end = tokens.kinds.append, tokens.starts.append, tokens.ends.append
+    tokens = Tokens(source, len(source.text) if end is None else end)
+    hidden = HIDDEN.search(source.text, start, tokens.end) is not None
     position = start
-    while position < stop:
-        match = match_at(text, position, stop)
-        if match is None:
-            if tokens.stopped:
-                break
-            position = _wrong_character(tokens, position)
-            continue
-        after = match.end()
-        kind = groups[match.lastgroup]  # type: ignore[index]
-        if kind == kinds.name:
-            kind = keywords.get(match.group(), kind)
-        elif kind in kinds.ignored:
-            if kind == kinds.comment:
-                tokens.comments.append((position, after))
-                if hidden and not tokens.stopped:
-                    _hidden(tokens, position, after)
-            position = after
-            continue
-        elif kind == kinds.number or kind == kinds.dot:
-            after, kind = _checked_number(tokens, kinds, position, after, kind)
-        elif kind == kinds.string and hidden and _hidden(tokens, position, after):
-            kind = kinds.wrong
-        add_kind(kind)
-        add_start(position)
-        add_end(after)
-        position = after
+    while position < tokens.end and not tokens.stopped:
+        position = _scan_on(tokens, kinds, position, hidden)
     if tokens.foreign:
         from .characters import finish
 
         finish(tokens)
     return tokens
+
+
+def _scan_on(tokens: Tokens, kinds: Kinds, position: int, hidden: bool) -> int:
+    """Scan from a position on, up to the end or the first thing that does not end where its
+    pattern does; where that ends."""
+    groups, name, keywords, blanks = kinds.groups, kinds.name, kinds.keywords, kinds.blanks
+    checked = {kinds.number, kinds.string, kinds.comment, kinds.dot, kinds.wrong}
+    add_kind, add_start, add_end = tokens.kinds.append, tokens.starts.append, tokens.ends.append
+    for match in kinds.pattern.finditer(tokens.source.text, position, tokens.end):
+        kind = groups[match.lastindex]  # type: ignore[index]
+        if kind in blanks:
+            continue
+        start, end = match.span()
+        if kind == name:
+            kind = keywords.get(match[0], kind)
+        elif kind in checked:
+            after, found = _checked(tokens, kinds, start, end, kind, hidden)
+            if found is not None:
+                add_kind(found)
+                add_start(start)
+                add_end(after)
+            if after != end or tokens.stopped:
+                return after
+            continue
+        add_kind(kind)
+        add_start(start)
+        add_end(end)
+    return tokens.end
+
+
+def _checked(
+    tokens: Tokens, kinds: Kinds, start: int, end: int, kind: int, hidden: bool
+) -> tuple[int, int | None]:
+    """(end, kind) of what may be wrong, or longer than its pattern; the kind is None where no token
+    is to be added. Mistakes are reported."""
+    if kind == kinds.wrong:
+        return _wrong_character(tokens, start), None
+    if kind == kinds.comment:
+        tokens.comments.append((start, end))
+        if hidden:
+            _hidden(tokens, start, end)
+        return end, None
+    if kind == kinds.string:
+        return end, kinds.wrong if hidden and _hidden(tokens, start, end) else kind
+    return _checked_number(tokens, kinds, start, end, kind)
 
 
 # What follows a number directly and makes it none: `12abc`, `1.5.2`, `5.`; not the `..` of a range.
@@ -171,6 +191,12 @@ def _checked_number(
 ) -> tuple[int, int]:
     """(end, kind) of a number or a dot; a number that cannot be read is reported and wrong."""
     text = tokens.source.text
+    follows = text[end : end + 1]
+    if kind == kinds.dot and not follows.isdigit():
+        return end, kind
+    short = end - start <= MAX_DIGITS and text[start:end].isdigit()
+    if short and not (follows.isalnum() or follows in "._"):
+        return end, kind
     tail = _TAIL.match(text, end, tokens.end)
     after = tail.end() if tail and (kind == kinds.number or text[end : end + 1].isdigit()) else end
     if after == end:

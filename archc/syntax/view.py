@@ -20,6 +20,7 @@ class View:
         self.name = kinds_of_terminals().name
         self.texts = {n: text for text, n in load().literals.items()}
         self.texts[load().wrong] = "wrong"
+        self._targets: dict[int, int] = {}
 
     def text(self, token: int) -> str:
         """The keyword or sign that a token is; "" for names, numbers, strings and the ends."""
@@ -50,16 +51,24 @@ class View:
 
     def assigns(self, token: int) -> bool:
         """Whether `name =`, `a, b =` or `loss.aux =` stands at a token."""
-        for _ in range(MAX_TARGETS):
-            if not self.is_name(token):
-                return False
+        names = self._targets.get(token)
+        if names is None:
+            names = self._follow(token)
+        return 0 < names <= MAX_TARGETS
+
+    def _follow(self, token: int) -> int:
+        """How many names stand from a token up to `=`; 0 if other things do. Kept for all of them,
+        so that a long list is walked along once."""
+        run = []
+        after = ","
+        while after in (",", ".") and self.is_name(token):
+            run.append(token)
             after = self.text(token + 1)
-            if after == "=":
-                return True
-            if after not in (",", "."):
-                return False
             token += 2
-        return False
+        assigned = after == "="
+        for names, each in enumerate(reversed(run), 1):
+            self._targets[each] = names if assigned else 0
+        return len(run) if assigned else 0
 
     def is_declaration(self, token: int) -> bool:
         """`network X`, `use "..."`, `block X`: not the `block` that is a type or a label."""
