@@ -107,6 +107,11 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "a weight alone": ("classes", "loss.logits = [0.5, bce()]"),
     "a weight alone in parts": ("classes", "loss.logits = [0.3, cross_entropy()]  accumulate = 2"),
+    "many classes": ("classes", f"loss = cross_entropy(weights={[i / 7 for i in range(1, 26)]})"),
+    "blends for one output beside four": (
+        "auxiliary",
+        "loss = dice(cross_entropy=1)  loss.aux = [0.3, bce()]  augment = [mixup()]  ignore = 2",
+    ),
     "two kinds of dice": ("two", "loss = dice(smooth=2)  loss.other = [0.5, dice()]"),
     "an auxiliary output": ("auxiliary", "loss.aux = [0.3, bce()]  loss = cross_entropy(0.1)"),
     # data
@@ -198,6 +203,8 @@ MADE: dict[str, dict[str, Any]] = {
     "colour": {"channels": 3},
     "colour pair": {"takes": 3, "change": ("conv(1, ", "conv(3, ")},
     "digits": {"change": ("linear(3)", "linear(10)")},
+    "many classes": {"change": ("linear(3)", "linear(25)")},
+    "blends for one output beside four": {"change": ("linear(3)", "linear(1)")},
     "scenes": {"takes": 3, "change": ("conv(3, ", "conv(6, ")},
     "figures": JOINTS,
     "left and right": JOINTS,

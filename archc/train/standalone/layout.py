@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 WIDTH = 100
@@ -33,6 +34,22 @@ def comprehension(start: str, value: str, loop: str, end: str = ")") -> list[str
     if len(f"{inner}{value} {loop}") <= WIDTH:
         return [start, f"{inner}{value} {loop}", outer + end]
     return [start, inner + value, inner + loop, outer + end]
+
+
+def filled(statement: str) -> str:
+    """A statement with a list that is too long for a line, the list on as few lines as will do."""
+    found = next((n for n in ast.walk(ast.parse(statement)) if isinstance(n, ast.List)), None)
+    if found is None:
+        return statement
+    items = [ast.get_source_segment(statement, item) or "" for item in found.elts]
+    rows = [""]
+    for item in items:
+        if len(f"    {rows[-1]} {item},") > WIDTH:
+            rows.append("")
+        rows[-1] += f" {item}," if rows[-1] else f"{item},"
+    inner = "\n".join(f"    {row}" for row in rows)
+    start, end = statement.split(ast.get_source_segment(statement, found) or "[]", 1)
+    return f"{start}[\n{inner}\n]{end}  # fmt: skip"
 
 
 def lines(*parts: str | list[str]) -> str:

@@ -123,11 +123,11 @@ class Criteria:
         ]
         if weights == {1.0} and len(self._names) == 1 and not self.by_output:
             return lines(*head, "    return sum(criterion(output, target) for output in outputs)")
-        terms = ", ".join(f"({weight}, {name})" for weight, name in self._terms)
+        terms = [f"({weight}, {name})" for weight, name in self._terms]
         strict = "strict=False" if auxiliary or self.by_output else "strict=True"
         return lines(
             *head,
-            f"    terms = [{terms}]",
+            *call("    terms = [", terms, "]"),
             *comprehension(
                 "    return sum(",
                 f"weight * loss(output, target){factor}",
@@ -213,12 +213,10 @@ class Criteria:
             extra.append(f"{self._weights(choice)}.to(output.device)")
         if choice.label_smoothing:
             extra.append(f"label_smoothing={choice.label_smoothing}")
-        return made + self._entropy("output.float()", extra, channels, "return ", "")
+        return made + self._entropy("output.float()", extra, channels, "return ")
 
-    def _entropy(
-        self, output: str, extra: list[str], channels: int, start: str, end: str
-    ) -> list[str]:
-        """Lines that end in the cross entropy of `output` and `target`, within a statement."""
+    def _entropy(self, output: str, extra: list[str], channels: int, start: str) -> list[str]:
+        """Lines that end in a statement with the cross entropy of `output` and `target`."""
         case, made, target = self.case, [], "target"
         if case.recipe.deterministic and case.kind == "masks":
             made.append("# pixels as samples: of images, GPUs have no sum in a fixed order")
@@ -230,11 +228,11 @@ class Criteria:
                 f"    target = target{self._slice(channels)}",
             ]
         if not case.ignoring:
-            return made + call(f"{start}F.cross_entropy(", [output, target, *extra], f"){end}", 4)
-        masked = call(f"{start}masked_cross_entropy(", [output, target, *extra], f"){end}", 4)
+            return made + call(f"{start}F.cross_entropy(", [output, target, *extra], ")", 4)
+        masked = call(f"{start}masked_cross_entropy(", [output, target, *extra], ")", 4)
         if not case.soft:
             return made + masked
-        plain = call(f"    {start}F.cross_entropy(", [output, target, *extra], f"){end}", 4)
+        plain = call(f"    {start}F.cross_entropy(", [output, target, *extra], ")", 4)
         return [
             *made,
             "if target.is_floating_point():  # rows: classes are blended",
@@ -274,9 +272,14 @@ class Criteria:
                 "output = torch.cat([torch.zeros_like(output), output], 1)  # a logit against 0",
                 *self._flat_target(),
             ]
-        entropy = self._entropy("output", [], max(channels, 2), "entropy = ", "")
+        entropy = self._entropy("output", [], max(channels, 2), "entropy = ")
         if case.soft and case.ignoring:
-            entropy = self._soft_entropy()
+            entropy = [
+                "if target.is_floating_point():",
+                f"    entropy = F.cross_entropy(output, target{self._slice(max(channels, 2))})",
+                "else:",
+                "    entropy = masked_cross_entropy(output, target)",
+            ]
         return [*made, *entropy, f"return dice + {choice.cross_entropy} * entropy"]
 
     def _flat_target(self) -> list[str]:
@@ -284,14 +287,6 @@ class Criteria:
         if self.case.kind == "masks" and self.case.ready.train.y.ndim == 4:
             return ["target = target[:, 0]"]
         return []
-
-    def _soft_entropy(self) -> list[str]:
-        return [
-            "if target.is_floating_point():",
-            "    entropy = F.cross_entropy(output, target)",
-            "else:",
-            "    entropy = masked_cross_entropy(output, target)",
-        ]
 
 
 def _names(choices: Sequence[Loss]) -> list[str]:

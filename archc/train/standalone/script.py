@@ -16,7 +16,7 @@ from .augmenting import augmentation
 from .case import Case
 from .epoch import groups, train_epoch
 from .evaluating import evaluate
-from .layout import lines
+from .layout import WIDTH, filled, lines
 from .loading import loading, normalizing, source
 from .losses import Criteria
 from .main import main
@@ -118,8 +118,11 @@ def _own(case: Case, criteria: Criteria) -> dict[str, list[str]]:
 def _constant(name: str, value: str) -> str:
     words = COMMENTS.get(name.rstrip("_0123456789"))
     comment = f"  # {words}" if words else ""
-    line = f"{name} = {value}{comment}"
-    return line if len(line) <= 100 or not words else f"# {words}\n{name} = {value}"
+    line = f"{name} = {value}"
+    if len(line + comment) <= WIDTH:
+        return line + comment
+    above = f"# {words}\n" if words else ""
+    return above + (line if len(line) <= WIDTH else filled(line))
 
 
 def _title(case: Case, stem: str) -> str:
