@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from archc import cli
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import Elsewhere, Interrupted, TrainError, checkpoint, fit
@@ -263,6 +265,37 @@ def test_a_failure_of_one_process_ends_all(tmp_path: Path) -> None:
     assert spread(2, lambda rank: go(blocked, {}, Tiny)) == [FAILED, ELSEWHERE]
     assert spread(2, lambda rank: go(tmp_path / "x", {"batch": 1}, Tiny)) == [FAILED, FAILED]
     assert not (tmp_path / "x").exists()
+
+
+def test_a_process_that_is_killed_is_missed_in_words(tmp_path: Path) -> None:
+    class Dies(Tiny):
+        calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += self.training
+            if self.calls == 20 and os.environ["RANK"] == "1":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().forward(x)
+
+    def run(rank: int) -> None:
+        with pytest.raises(TrainError, match="another process of the run is gone") as caught:
+            go(tmp_path / "run", {}, Dies)
+        assert caught.value.code == "E0813"
+
+    assert spread(2, run) == [WELL, -signal.SIGKILL]
+
+
+def test_one_of_several_processes_complains_and_ends_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`torchrun` ends the others as soon as one ends: what is wrong must have been said."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        assert cli.main(["train", str(tmp_path / "none.arch")]) == 1
+        assert len(waited) == int(rank)
+        assert ("E0701" in capsys.readouterr().err) == (rank == "0")
 
 
 def test_every_sample_goes_to_one_process() -> None:

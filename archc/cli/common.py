@@ -55,7 +55,7 @@ def width(stream: TextIO) -> int:
 def complain(args: argparse.Namespace, diagnostics: Diagnostics | list[Diagnostic]) -> None:
     """Print diagnostics on standard error."""
     items = list(diagnostics)
-    if not items:
+    if not items or getattr(args, "silent", False):  # one of several processes that do the same
         return
     from ..diagnostics.terminal import render
 

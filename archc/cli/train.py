@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ..train.recipe import Recipe
 
 USAGE, INTERRUPTED = 2, 130
+PATIENCE = 2.0
+"""Seconds that a process without a voice waits after a failure."""
 REPEAT = "repeat.json"
 """In the folder of runs with several seeds: how they were asked for."""
 
@@ -28,6 +31,8 @@ def train(args: argparse.Namespace) -> int:
     """Train the network that a recipe is for; what was reached is the last line."""
     from ..train import Elsewhere, Interrupted, TrainError, require_torch, speaks
 
+    code = 1
+    args.silent = not speaks()
     try:
         if args.resume is not None:
             _recall(args)
@@ -43,18 +48,21 @@ def train(args: argparse.Namespace) -> int:
         if chosen is None:
             return 1
         require_torch()
-        return _train(args, *chosen)
+        code = _train(args, *chosen)
     except TrainError as error:
-        if speaks():
-            complain(args, [diagnostic(e) for e in error.each()])
-        return 1
+        complain(args, [diagnostic(e) for e in error.each()])
     except Elsewhere:
-        return 1
+        pass
     except Interrupted as stop:
+        code = INTERRUPTED
         if speaks():
             with suppress(OSError):  # of a terminal that was closed
                 print(stop.message, file=sys.stderr)
-        return INTERRUPTED
+    finally:
+        if args.silent and code == 1:
+            # torchrun ends all processes once one has ended: first, let that one speak which does
+            time.sleep(PATIENCE)
+    return code
 
 
 def _recall(args: argparse.Namespace) -> None:

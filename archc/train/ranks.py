@@ -175,7 +175,7 @@ def _elsewhere() -> NoReturn:
 def joined() -> Iterator[Ranks]:
     """Join the other processes of the run, if `torchrun` started this one; leave them at the end.
 
-    Raises TrainError E0813 where they cannot be reached.
+    Raises TrainError E0813 where they cannot be reached, or one of them is gone later.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1 or "RANK" not in os.environ:
@@ -200,6 +200,16 @@ def joined() -> Iterator[Ranks]:
         yield Ranks(dist.get_rank(), world, local)
     except BaseException as error:
         lonely = gpu and not _shared(error)
+        if isinstance(error, dist.DistError) or (
+            isinstance(error, RuntimeError) and "gloo" in str(error)
+        ):
+            why = str(error).strip().splitlines() or [type(error).__name__]
+            raise TrainError(
+                "E0813",
+                "another process of the run is gone",
+                notes=(why[0],),
+                help="what it said last may stand above; `--resume` goes on from the last state",
+            ) from None
         raise
     finally:
         if not lonely:
