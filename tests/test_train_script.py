@@ -236,6 +236,9 @@ def test_several_recipes() -> None:
     assert "the recipe `r` of" in Path("out/train_net.py").read_text()
     assert build(spec, "--network", "Net", "--with-train", "q") == 0
     assert "the recipe `q` of" in Path("out/train.py").read_text()
+    # named together, a network takes another's recipe, as with `archc train`
+    assert build(spec, "--network", "Other", "--with-train", "q") == 0
+    assert "from other import Other" in Path("out/train.py").read_text()
 
 
 WRONG = {

@@ -54,14 +54,20 @@ def scripts(
 def _recipes(
     args: argparse.Namespace, state: Compilation
 ) -> list[tuple[Compiled, RecipeSpec]] | None:
-    """The networks that have a recipe (that of the given name, else their first), with it."""
+    """The networks that have a recipe (that of the given name, else their first), with it.
+
+    Where a network and a recipe are both named, they belong together, as `archc train` has it.
+    """
     assert state.program is not None
     recipes = state.program.recipes()
     wanted = args.with_train or None
+    both = wanted is not None and args.network is not None
     found = []
     for network in state.networks:
         fitting = [
-            r for r in recipes if wanted in (None, r.name) and r.network in (None, network.name)
+            r
+            for r in recipes
+            if wanted in (None, r.name) and (both or r.network in (None, network.name))
         ]
         if fitting:
             found.append((network, fitting[0]))

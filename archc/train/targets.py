@@ -33,16 +33,17 @@ def check_labels(split: Split, classes: int) -> None:
     sample = int(stray[0 if split.rows is None else int(split.rows[stray].argmin())])
     label = int(y[sample][wrong[sample]][0])
     most = int(y.max())
+    counted = f"{classes} class{'es' if classes > 1 else ''}"
     few = len(stray) == 1 or len(stray) < STRAY * len(y)
     if few or label < 0 or most >= MOST_CLASSES:
         raise TrainError(
             "E0805",
             f"label {label} in {split.place(sample)} is out of range",
-            notes=(f"the network has {classes} classes, 0 to {classes - 1}",),
+            notes=(f"the network has {counted}, 0 to {classes - 1}",),
         )
     raise TrainError(
         "E0806",
-        f"the network has {classes} classes, but the data have at least {most + 1}",
+        f"the network has {counted}, but the data have at least {most + 1}",
         notes=(f"{split.place(sample)} is of class {label}", *_listed(y, split)),
         help=_help(split, y[wrong], most, classes),
     )
