@@ -26,6 +26,8 @@ from archc.train.errors import Elsewhere, Interrupted, TrainError
 from archc.train.loop import Trainer
 from archc.train.metrics import IGNORED, Segmentation
 from archc.train.ranks import Ranks, copies, joined
+from archc.train.recipe import Recipe, plain
+from archc.train.resume import check_same
 from archc.train.state import State, parse
 
 from .test_train_device import (
@@ -112,6 +114,22 @@ def test_every_library_of_a_gpu_may_lack_memory(words: str) -> None:
     assert (caught.value.code, caught.value.notes) == ("E0811", (words,))
     with pytest.raises(RuntimeError, match="illegal"), memory_advice(64):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def test_a_run_goes_on_by_what_was_decided() -> None:
+    """On a GPU, more epochs may turn `compile = auto`: then the run's own choice can be given."""
+    begun = read({"compile": "auto", "epochs": 10})
+    longer = read({"compile": False, "epochs": 20})
+
+    def identity(recipe: Recipe, compiled: bool) -> dict[str, Any]:
+        decided = {"precision": "bf16", "channels_last": True, "compile": compiled}
+        others = {"network": "", "data": "", "processes": 1, "device": "cuda"}
+        return {"recipe": plain(recipe), **others, **decided}
+
+    check_same(identity(begun, False), identity(longer, False), longer, 100, 10)
+    with pytest.raises(TrainError) as caught:
+        check_same(identity(begun, False), identity(begun, True), begun, 100, 10)
+    assert caught.value.notes == ("compile: true, but false in the run",)
 
 
 # --------------------------------------------------------------------------- deterministic

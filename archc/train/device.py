@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import re
 import sys
@@ -146,6 +147,8 @@ def numerics(setup: Setup) -> Iterator[None]:
             else:
                 # what takes the current GPU (pinned memory, say) shall take this one
                 held.enter_context(torch.cuda.device(setup.device))
+                gc.collect()  # an earlier run of this process, whose parts refer to each other
+                torch.cuda.empty_cache()
                 torch.set_float32_matmul_precision("high" if setup.tf32 else "highest")
                 cudnn.allow_tf32 = setup.tf32
                 # sizes do not change within a run; what is fastest may, from run to run

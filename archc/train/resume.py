@@ -18,8 +18,12 @@ from .recipe import Recipe, plain
 from .rundir import versions
 from .words import spelled
 
-FREE = frozenset({"checkpoint", "pictures", "tensorboard", "network"})
-"""Settings that change nothing of what is computed; the network is compared by its code."""
+DECIDED = ("precision", "channels_last", "compile")
+"""Settings that may be left to the device and the length of the run. What was decided counts, so
+that a longer run can go on as the shorter one began (`--set epochs=99 --set compile=false`)."""
+FREE = frozenset({"checkpoint", "pictures", "tensorboard", "network", *DECIDED})
+"""Settings that change nothing of what is computed, or are compared otherwise: the network by its
+code."""
 CHOOSING = frozenset(
     {"data", "classes", "samples", "ignore", "permute", "fit", "validation", "seed"}
 )
@@ -62,7 +66,7 @@ def check_same(
         found.append("the data are other ones")
     found += [
         f"{key}: {spelled(now[key])}, but {spelled(then[key])} in the run"
-        for key in ("processes", "device", "precision", "channels_last", "compile")
+        for key in ("processes", "device", *DECIDED)
         if then[key] != now[key]
     ]
     for name in sorted(changed - FREE):
