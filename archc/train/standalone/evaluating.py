@@ -57,7 +57,7 @@ def metric(case: Case) -> Metric:
         return Metric(
             "PCK@0.1",
             "loss, hits = 0.0, 0",
-            "hits += found({output}, {target}).sum().item()",
+            "hits += detected({output}, {target}).sum().item()",
             "hits / max((y[..., 2] > 0).sum().item(), 1)",
             "PCK@0.1 {metric:.1%}",
         )

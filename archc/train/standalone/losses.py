@@ -147,8 +147,12 @@ class Criteria:
         if isinstance(choice, Heatmaps):
             sigma = self._constant("SIGMA", repr(choice.sigma))
             return [
-                '"""Mean squared error against Gaussian heatmaps."""',
-                f"return heatmap_loss(output.float(), target, {sigma})",
+                '"""Mean squared error to heatmaps of visible keypoints. Tompson et al. 2014."""',
+                "visible = (target[..., 2] > 0).float()[..., None, None]",
+                "height, width = output.shape[-2:]",
+                f"heatmaps = gaussians(target, height, width, {sigma})",
+                "total = ((output.float() - heatmaps).square() * visible).sum()",
+                "return total / (visible.sum() * height * width).clamp_min(1)",
             ]
         return self._pointwise(choice, channels)
 

@@ -34,15 +34,6 @@ def masked_mean(loss: Tensor, output: Tensor, target: Tensor) -> Tensor:
     return (loss * places).sum() / places.sum().clamp_min(1)
 
 
-def heatmap_loss(output: Tensor, target: Tensor, sigma: float) -> Tensor:
-    """Mean squared error against the heatmaps of visible keypoints. Tompson et al. 2014."""
-    visible = (target[..., 2] > 0).float()[..., None, None]
-    height, width = output.shape[-2:]
-    heatmaps = gaussians(target, height, width, sigma)
-    total = ((output - heatmaps).square() * visible).sum()
-    return total / (visible.sum() * height * width).clamp_min(1)
-
-
 def gaussians(points: Tensor, height: int, width: int, sigma: float) -> Tensor:
     """Heatmaps [N, K, height, width] with a Gaussian of `sigma` cells at each keypoint."""
     squares = []

@@ -25,8 +25,8 @@ def mean_iou(confusion: Tensor) -> float:
     return (intersection[union > 0] / union[union > 0]).mean().item()
 
 
-def found(output: Tensor, target: Tensor) -> Tensor:
-    """Visible keypoints within a tenth of the longer side of their box: [N, K]. PCK@0.1."""
+def detected(output: Tensor, target: Tensor) -> Tensor:
+    """Visible keypoints within a tenth of their box's longer side, PCK@0.1: [N, K] of bool."""
     height, width = output.shape[-2:]
     peaks = output.flatten(2).argmax(2)
     x = (peaks % width + 0.5) * (SIZE[1] / width) - 0.5
