@@ -213,6 +213,20 @@ def test_statistics_of_images_as_rows() -> None:
     )
 
 
+def test_whatever_files_are_called() -> None:
+    text = prepare("classes", "epochs = 2").read_text()
+    folder = Path('it\'s a "set" \\ of\n\udcff')
+    folder.mkdir()
+    Path("d.npz").rename(folder / "d.npz")
+    spec = folder / 'odd"""\\\n\udcff.arch'
+    spec.write_text(text)
+    assert build(spec, "--with-train") == 0
+    script = Path("out/train.py").read_text()
+    assert "of odd___" in script.splitlines()[0]
+    found = [node.value for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Constant)]
+    assert str((folder / "d.npz").resolve()) in found
+
+
 def test_data_without_files_of_their_own_come_along() -> None:
     """Data that no few lines can read are written beside the script."""
     spec = prepare("classes", "data = digits()", change=("linear(3)", "linear(10)"))

@@ -132,8 +132,10 @@ def _title(case: Case, stem: str) -> str:
         for name, what in ABSENT.items()
         if getattr(recipe, name) != defaults[name].default
     ]
+    # a file may be called anything; within a text, only what does not end it
+    spec = "".join(c if c.isprintable() and c not in '"\\' else "_" for c in case.spec)
     left_out = f"\nOf the recipe, it leaves out {' and '.join(absent)}.\n" if absent else ""
-    return f'''"""Train {case.network} by the recipe `{recipe.name}` of {case.spec}.
+    return f'''"""Train {case.network} by the recipe `{recipe.name}` of {spec}.
 
 The losses are those of `archc train` on the same device. Beside this file lies {case.module}.py.
 {left_out}
