@@ -313,6 +313,12 @@ def test_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
     "".join(data.names).encode()
 
 
+def test_names_of_folders_cannot_move_a_cursor(tmp_path: Path) -> None:
+    folder = folders(tmp_path / "s")
+    (folder / "a").rename(folder / "new\nline\x1b[31m ☃")
+    assert given(Images(path="s"), tmp_path).names == ["b", "new\\nline\\x1b[31m ☃"]
+
+
 def test_a_mask_out_of_range_is_named_by_its_file(tmp_path: Path) -> None:
     picture(masked(tmp_path / "s") / "masks" / "3.png", np.full((6, 6), 7, np.uint8))
     data = given(Masks(path="s", seed=1), tmp_path)

@@ -14,13 +14,16 @@ from PIL import Image
 from torch import Tensor
 
 from archc import cli
-from archc.train import TrainError, board
+from archc.train import TrainError, board, curve
 from archc.train import pictures as draw
 from archc.train.choices import Bce, ByTask, CrossEntropy, Mse
 from archc.train.metrics import IGNORED
 from archc.train.watching import probabilities
 
 torch.set_num_threads(1)
+
+DARKEST = (8, 48, 107)
+"""Of a confusion matrix: all samples of a class."""
 
 
 def pixels(data: bytes) -> Tensor:
@@ -197,3 +200,20 @@ def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "E0809",
         'pip install "archc[torch,tensorboard]"',
     )
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_of_any_letters_and_length_leave_the_picture_whole() -> None:
+    table = ((1, 0, 0), (0, 2, 0), (1, 0, 3))
+    whole, cut = (
+        draw.confusion("t", table, [name, "漢字", "$\\frac{1$"])
+        for name in ("x" * 200, "x" * 23 + "…")
+    )
+    assert whole == cut
+    assert share(whole, DARKEST) > 0.02
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_curve_of_a_figure_that_no_epoch_had() -> None:
+    row = {"epoch": 1, "train_loss": 1.0, "validation_loss": None}
+    curve.draw("t", "accuracy", [row | {"train_accuracy": None, "validation_accuracy": None}])

@@ -181,8 +181,12 @@ def _count(things: Sized, what: str) -> str:
 
 
 def _text(name: str) -> str:
-    """A file's name as text that can be written anywhere: what is not UTF-8 in it is marked."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A file's name as text on one line that can be written anywhere.
+
+    What is not UTF-8 in it, or would move a terminal's cursor, is spelled out.
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _both(splits: list[Split], share: float, seed: int) -> tuple[Split, Split]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_KERNELS = 64
+MOST_LETTERS = 24
+"""Of a class's name in a picture."""
 MOST_NAMED = 30
 """Up to so many classes a confusion matrix has its numbers written in."""
 RIGHT, WRONG = "#2a7f3f", "#b3261e"
@@ -42,10 +45,17 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def label(name: str) -> str:
+    """The name of a class, cut where there is no room for all of it."""
+    return plain(name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…")
+
+
 def png(made: Figure) -> bytes:
     """The figure as a file; the same figure gives the same bytes."""
     file = io.BytesIO()
-    made.savefig(file, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # letters that no font has are drawn as boxes
+        made.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 
@@ -132,8 +142,8 @@ def confusion(title: str, table: Table, names: Sequence[str]) -> bytes:
     axes.set_ylabel("true")
     if classes <= MOST_NAMED:
         long = any(len(name) > 3 for name in names)
-        axes.set_xticks(range(classes), map(plain, names), rotation=60 if long else 0, fontsize=8)
-        axes.set_yticks(range(classes), map(plain, names), fontsize=8)
+        axes.set_xticks(range(classes), map(label, names), rotation=60 if long else 0, fontsize=8)
+        axes.set_yticks(range(classes), map(label, names), fontsize=8)
         for i, j in ((i, j) for i in range(classes) for j in range(classes)):
             share = float(shares[i, j])
             if round(share * 100):
@@ -169,8 +179,9 @@ def labelled(
                 show(axes, images[i], vmin=0, vmax=1)
                 axes.set_axis_on()
                 right = true == said
-                text = f"{said} {probability:.0%}" + ("" if right else f"\nnot {true}")
-                axes.set_xlabel(plain(text), fontsize=7, color=RIGHT if right else WRONG)
+                text = f"{label(said)} {probability:.0%}"
+                text += "" if right else f"\nnot {label(true)}"
+                axes.set_xlabel(text, fontsize=7, color=RIGHT if right else WRONG)
     return png(made)
 
 
@@ -193,7 +204,7 @@ def masks(title: str, images: Tensor, true: Tensor, said: Tensor, names: Sequenc
         grid[row, 0].set_ylabel(word, fontsize=9)
     there = sorted(set(torch.cat([true.flatten(), said.flatten()]).tolist()))
     patches = [
-        Patch(color=tuple(colours[c].tolist()), label=plain(names[c])) for c in there if c >= 0
+        Patch(color=tuple(colours[c].tolist()), label=label(names[c])) for c in there if c >= 0
     ]
     made.legend(handles=patches, loc="outside lower center", ncols=8, frameon=False, fontsize=8)
     return png(made)
