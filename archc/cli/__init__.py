@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import os
@@ -12,6 +13,10 @@ from .arguments import parser
 
 # archc's models use no pydantic plugins, and looking for some would take as long as a small check.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+# What is left at the end is the system's to take back. Looking through it for cycles would take as
+# long again as the check of a large spec.
+atexit.register(gc.freeze)
 
 OK, WRONG, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
