@@ -20,10 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from archc import __version__
 from archc.analysis.devices import DEVICES, Device
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train.device import Setup, choose
+from archc.train.feed import Feed
 from archc.train.fitting import Prepared
 from archc.train.freezing import Frozen
 from archc.train.loop import Trainer, compiled
@@ -101,7 +103,8 @@ def about(device: torch.device) -> dict[str, object]:
         facts["CUDA"] = torch.version.cuda
         facts["cuDNN"] = torch.backends.cudnn.version()
         facts["GiB"] = round(torch.cuda.get_device_properties(device).total_memory / 2**30, 1)
-    for name in ("triton", "torchvision", "archc"):
+    facts["archc"] = __version__
+    for name in ("triton", "torchvision"):
         try:
             facts[name] = version(name)
         except PackageNotFoundError:
@@ -176,9 +179,12 @@ def placed(module: nn.Module, setup: Setup) -> nn.Module:
 
 
 def archc_epoch(
-    module: nn.Module, data: Synthetic, made: Recipe, setup: Setup
+    module: nn.Module, data: Synthetic, made: Recipe, setup: Setup, fetched: bool = False
 ) -> Callable[[int], None]:
-    """What takes `data.steps` steps of archc's own loop: order, batches, metrics, checks."""
+    """What takes `data.steps` steps of archc's own loop: order, batches, metrics, checks.
+
+    `fetched`: the data stay with the host, as those do that are too many for the device.
+    """
     module = placed(module, setup)
     ready = data.prepared()
     heads = make_heads(made, [("logits", False)])
@@ -186,6 +192,8 @@ def archc_epoch(
     progress = Progress(io.StringIO(), None, made.epochs * data.steps)
     frozen = Frozen(module, made)
     trainer = Trainer(module, made, ready, objective, frozen, setup, progress, lambda: False)
+    if fetched:
+        trainer.train = Feed(ready.train, ready, setup, resident=False)
     return lambda epoch: trainer.epoch(epoch) and None
 
 

@@ -4,7 +4,8 @@ python bench/train_gpu.py [--batch 256] [--size 224] [--steps 20] [--runs 5] [--
 
 All run the same loop (bf16, channels_last, fused SGD with momentum), once eager and once compiled,
 in blocks that take turns: archc's emitted module and torchvision's in the bare step, and archc's
-own training loop. Where there is no GPU, small sizes show that it works:
+own training loop, with images that lie on the GPU and with images that it fetches from the host.
+Where there is no GPU, small sizes show that it works:
 
 python bench/train_gpu.py --device cpu --batch 2 --size 64 --steps 1 --runs 1 --eager
 """
@@ -108,6 +109,8 @@ def throughput(network: Any, options: argparse.Namespace, compiled: bool, log: L
             ways["torchvision"] = bare_epoch(peer, data, made, setup)
         ways["emitted"] = bare_epoch(network.module(), data, made, setup)
         ways["archc train"] = archc_epoch(network.module(), data, made, setup)
+        if setup.device.type == "cuda":  # from the host's memory, as more images than fit would be
+            ways["fetching"] = archc_epoch(network.module(), data, made, setup, fetched=True)
         times = interleaved(options.runs, ways, setup, warm=2, each=each)
     work = 2 * PASSES * network.report.macs
     print(
@@ -121,8 +124,9 @@ def throughput(network: Any, options: argparse.Namespace, compiled: bool, log: L
         said = f"   {share:6.1%} of the peak of {options.peak}" if share is not None else ""
         figures = {"how": how, "images_per_second": speed, "share_of_peak": share}
         log(f"{name}, median", f"  {name:<12} {speed:10,.1f} images/s{said}", figures)
-    for name, other in (("emitted", "torchvision"), ("archc train", "emitted")):
-        if other in times:
+    pairs = ("emitted", "torchvision"), ("archc train", "emitted"), ("fetching", "archc train")
+    for name, other in pairs:
+        if name in times and other in times:
             ratio = median(b / a for a, b in zip(times[name], times[other], strict=True))
             what = f"{name} to {other}"
             log(what, f"  {what}: {ratio:.3f}", {"how": how, "ratio": ratio})
