@@ -213,6 +213,27 @@ def test_statistics_of_images_as_rows() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["Train", "Train_net", "Copy", "Torch", "Numpy"])
+def test_a_network_called_like_a_module(name: str) -> None:
+    """Its own module would hide the one that the script, or torch, imports."""
+    spec = prepare("classes", "epochs = 2")
+    spec.write_text(spec.read_text().replace("Net", name))
+    assert build(spec, "--with-train") == 0
+    module = f"network_{name.lower()}"
+    assert {path.name for path in Path("out").iterdir()} == {f"{module}.py", "train.py"}
+    assert f"from {module} import {name}\n" in Path("out/train.py").read_text()
+
+
+@pytest.mark.parametrize("name", ["Path", "Tensor", "model", "SEED", "print", "load"])
+def test_a_network_called_like_something_in_the_script(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: CAPSYS
+) -> None:
+    spec = prepare("classes", "epochs = 2")
+    spec.write_text(spec.read_text().replace("Net", name))
+    done = both(spec, monkeypatch, capsys)
+    assert done.ours == done.losses
+
+
 def test_whatever_files_are_called() -> None:
     text = prepare("classes", "epochs = 2").read_text()
     folder = Path('it\'s a "set" \\ of\n\udcff')

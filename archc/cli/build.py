@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,8 +89,14 @@ def _scripts(args: argparse.Namespace, state: Compilation) -> dict[Path, bytes] 
 
 
 def stem(network: Compiled) -> str:
-    """File name of a network's products."""
-    return network.name.lower()
+    """File name of a network's products.
+
+    A module must not hide one that others beside it import, nor be a training script's file: the
+    network `Copy` is in `network_copy.py`.
+    """
+    name = network.name.lower()
+    taken = name in sys.stdlib_module_names or name in ("numpy", "torch", "train")
+    return f"network_{name}" if taken or name.startswith("train_") else name
 
 
 def products(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,10 @@ class Case:
     """What a script is about, and what is known of its data."""
 
     network: str
-    """The class that the module beside the script defines."""
+    made: str
+    """The class of it that the module beside the script defines."""
+    called: str
+    """That class in the script."""
     module: str
     """The name of that module."""
     spec: str
@@ -91,7 +95,7 @@ class Case:
             return "pictures" if y.ndim == 4 and here else ""
         return "keypoints" if self.kind == "keypoints" else ""
 
-    @property
+    @cached_property
     def ignoring(self) -> bool:
         """Are there places that do not count, in the data or by what augmentation lets in?"""
         splits = (self.ready.train, self.ready.validation, self.ready.test)
@@ -154,6 +158,8 @@ def make_case(
         ran = _run(made, heads, shape, setup)
     return Case(
         network=network,
+        made=type(made).__name__,
+        called=type(made).__name__,
         module=module,
         spec=spec,
         recipe=recipe,

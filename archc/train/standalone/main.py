@@ -91,7 +91,7 @@ def _network(case: Case) -> list[str]:
     init = ["    model.load_state_dict(torch.load(INIT, weights_only=True))"]
     return [
         "    torch.manual_seed(SEED)",
-        f"    model = {case.network}().to(device)",
+        f"    model = {case.called}().to(device)",
         *(placed if last else []),
         *(init if case.init is not None else []),
         *(["    frozen_norms = freeze(model)"] if case.recipe.freeze else []),

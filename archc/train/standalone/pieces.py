@@ -38,6 +38,17 @@ def names_in(code: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
 
 
+def names_of(code: str) -> set[str]:
+    """Every name that a piece of code refers to or gives: variables, arguments, functions."""
+    found = names_in(code)
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+    return found
+
+
 @cache
 def functions() -> dict[str, dict[str, str]]:
     """The text of every function of `parts`, by file, in their order."""
@@ -79,13 +90,13 @@ def arranged(own: Mapping[str, Iterable[str]]) -> list[str]:
     return made
 
 
-def imports(names: set[str], module: str, network: str) -> str:
-    """The import lines for the names that a script uses, and for its network."""
+def imports(names: set[str], network: str) -> str:
+    """The import lines for the names that a script uses, and that of its network."""
     standard = _merged(line for name, line in IMPORTS.items() if name in names and name in STANDARD)
     others = _merged(
         line for name, line in IMPORTS.items() if name in names and name not in STANDARD
     )
-    parts = [standard, others, [f"from {module} import {network}"]]
+    parts = [standard, others, [network]]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 

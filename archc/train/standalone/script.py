@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from .layout import WIDTH, filled, lines
 from .loading import loading, normalizing, source
 from .losses import Criteria
 from .main import main
-from .pieces import arranged, imports, names_in
+from .pieces import IMPORTS, arranged, imports, names_in, names_of
 
 COMMENTS = {
     "VALIDATION": "training samples held out to choose the best epoch by",
@@ -84,6 +85,7 @@ def script(case: Case, stem: str = "train") -> Script:
     if case.init is not None:
         files[f"{stem}_init.pt"] = case.init
         constants["INIT"] = f'Path(__file__).with_name("{stem}_init.pt")'
+    case = replace(case, called=_called(case))
     criteria = Criteria(case)
     constants |= _constants(case, criteria) | criteria.constants
     code = arranged(_own(case, criteria))
@@ -93,12 +95,27 @@ def script(case: Case, stem: str = "train") -> Script:
     written = [
         _title(case, stem),
         "from __future__ import annotations",
-        imports(names, case.module, case.network),
+        imports(names, _import(case)),
         "\n".join(_constant(name, value) for name, value in values.items()) + "\n",
         "\n\n\n".join(code) + "\n",
         'if __name__ == "__main__":\n    main()',
     ]
     return Script("\n\n".join(written) + "\n", files)
+
+
+def _called(case: Case) -> str:
+    """What the network's class is called in the script, where its name may have another meaning."""
+    code = arranged(_own(replace(case, called="_"), Criteria(case)))
+    used = set(IMPORTS).union(dir(builtins), *(names_of(piece) for piece in code))
+    name = case.made
+    while name in used:
+        name += "Network"
+    return name
+
+
+def _import(case: Case) -> str:
+    other = f" as {case.called}" if case.called != case.made else ""
+    return f"from {case.module} import {case.made}{other}"
 
 
 def _own(case: Case, criteria: Criteria) -> dict[str, list[str]]:
