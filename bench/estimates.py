@@ -90,7 +90,7 @@ def main() -> int:
     device = known(place)
     print("on the meta device: tensors alive, nothing timed" if not gpu else "", end="")
     print(f"\nbatch {args.batch}, memory in MiB, forward passes in ms\n")
-    times = "".join(f"{p + ' forward':>14}{'roofline':>10}{'ratio':>7}" for p in precisions(device))
+    times = "".join(f"{p + ' forward':>14}{'roofline':>10}{'ratio':>9}" for p in precisions(device))
     print(f"{'network':18}{'training':>12}{'estimate':>12}{'ratio':>7}{times}")
     if gpu:
         torch.cuda.set_device(place)
@@ -119,11 +119,16 @@ def compared(each: str, batch: int, where: torch.device, device: Device | None, 
     line = f"{name:18}{peak / MIB:12,.1f}{estimate / MIB:12,.1f}{estimate / peak:7.2f}"
     for precision in precisions(device):
         assert device is not None
-        taken = timed(module, made, batch, where, precision)
+        try:
+            taken = timed(module, made, batch, where, precision)
+        except RuntimeError as error:  # an operator may have no kernel for it
+            figures[f"{precision}_failed"] = str(error)[:500]
+            line += f"{'failed':>14}{'':19}"
+            continue
         layers = Roofline(made.graph, device, batch, precision).layers()
         best = sum(layer.seconds for layer in layers)
         figures |= {f"{precision}_seconds": taken, f"{precision}_roofline": best}
-        line += f"{1e3 * taken:14.2f}{1e3 * best:10.2f}{taken / best:7.2f}"
+        line += f"{1e3 * taken:14.3f}{1e3 * best:10.4f} {taken / best:8,.1f}"
     log(each, line, figures)
 
 
