@@ -564,8 +564,8 @@ def test_each_run_gets_a_new_folder(tmp_path: Path) -> None:
 
 
 def test_what_cannot_start_leaves_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(TrainError, match="the network takes 3×28×28"):
-        go(lambda: new_run_dir(tmp_path / "runs", "x"), {}, shape=(3, 28, 28))
+    with pytest.raises(TrainError, match="the network takes 2×28×28"):
+        go(lambda: new_run_dir(tmp_path / "runs", "x"), {}, shape=(2, 28, 28))
     assert not (tmp_path / "runs").exists()
     assert go(lambda: new_run_dir(tmp_path / "runs", "x"), {"epochs": 1}).folder.name == "x-001"
 
@@ -579,8 +579,8 @@ def test_networks_and_data_that_do_not_fit(tmp_path: Path) -> None:
         go(tmp_path / "a", {}, Nine)
     assert caught.value.code == "E0806"
     assert caught.value.span is not None
-    with pytest.raises(TrainError, match="1×28×28, but the network takes 3×28×28"):
-        go(tmp_path / "b", {}, shape=(3, 28, 28))
+    with pytest.raises(TrainError, match="1×28×28, but the network takes 2×28×28"):
+        go(tmp_path / "b", {}, shape=(2, 28, 28))
     with pytest.raises(TrainError, match="no weight that can be trained"):
         go(tmp_path / "c", {}, nn.Identity())
 

@@ -19,9 +19,10 @@ from PIL import Image
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import TrainError
-from archc.train.choices import Choice, Images, Masks, Npz, Pair
+from archc.train.choices import Bce, Choice, Images, Masks, Npz, Pair
 from archc.train.fitting import prepare
 from archc.train.metrics import IGNORED
+from archc.train.objective import Head, check_fit
 from archc.train.recipe import Recipe
 from archc.train.samples import Data, Split
 from archc.train.sources import load
@@ -187,6 +188,25 @@ def test_what_the_numbers_of_a_mask_may_mean(tmp_path: Path) -> None:
             check_labels(Split(x, y, "x", "y"), 3)
         assert help in str(caught.value.help)
         assert f"class numbers: {numbers}" in caught.value.notes
+
+
+def test_classes_that_training_cannot_tell_apart_are_said() -> None:
+    x, y = torch.zeros(8, 1, 4, 4), torch.arange(8) % 2
+    names = ["cat", "dog", "owl"]
+    train, test = Split(x, y, "x", "y"), Split(x, torch.arange(8) % 3, "x", "y")
+    ready = prepare(Data(train, test, "here", names=names), settings(), (1, 4, 4))
+    assert "in the test set, but not in training: class owl" in ready.notes
+    only = Split(x, y * 0, "x", "y")
+    ready = prepare(Data(only, only, "here"), settings(), (1, 4, 4))
+    assert ready.notes == ["all training samples are of class 0"]
+    assert not prepare(Data(test, train, "here"), settings(validation=0.0), (1, 4, 4)).notes
+
+
+def test_bce_learns_shares_only() -> None:
+    head, x = Head("y", 1.0, Bce(), False), torch.zeros(4, 1)
+    check_fit([head], [x], [Split(x, torch.rand(4, 1), "x", "y")])
+    with pytest.raises(TrainError, match="`bce` needs shares from 0 to 1; `y` holds -1 to 0"):
+        check_fit([head], [x], [Split(x, torch.tensor([[0.0], [-1], [0], [0]]), "x", "y")])
 
 
 def test_labels_that_no_network_has_outputs_for() -> None:

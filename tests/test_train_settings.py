@@ -17,6 +17,7 @@ from archc.train import TrainError, checkpoint, fit
 from archc.train.choices import AdamW, RmsProp, Sgd
 from archc.train.ema import Average
 from archc.train.optim import load_optimizer, make_groups, make_optimizer, optimizer_state
+from archc.train.progress import counted
 from archc.train.recipe import Recipe
 from archc.train.rundir import STATE
 from archc.train.state import parse
@@ -240,3 +241,47 @@ def test_a_label_out_of_range_is_named(label: int, part: str, tmp_path: Path) ->
     if label >= 0:
         assert caught.value.notes == ("the network has 10 classes, 0 to 9",)
     assert not (tmp_path / "run").exists()
+
+
+class Narrow(Tiny):
+    """Its normalisation sees one value per channel and sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm1d(10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm1(super().forward(x))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("settings", [
+    {"batch": 1}, {"batch": 4, "accumulate": 4}, {"samples": 2, "validation": 0.5},
+])  # fmt: skip
+def test_a_sample_alone_has_no_deviation(settings: dict[str, Any], tmp_path: Path) -> None:
+    """Said before anything is written; where the normalisation stands still, it is fine."""
+    with pytest.raises(TrainError, match="one value per channel, which has no dev") as caught:
+        go(tmp_path / "run", Narrow, **settings)
+    assert caught.value.code == "E0802"
+    assert not (tmp_path / "run").exists()
+    few = {"samples": 8} | settings
+    assert go(tmp_path / "frozen", Narrow, **few, freeze=["norm1"]).epochs == 1
+    go(tmp_path / "plain", Tiny, **few)
+
+
+def test_settings_that_the_command_line_gave_are_not_looked_for_in_the_spec(
+    tmp_path: Path,
+) -> None:
+    """A caret under `data` would blame what is right."""
+    given = tuple(Setting((k,), v, SPAN, SPAN) for k, v in SETTINGS.items())
+    recipe = Recipe.read(RecipeSpec("quick", "Tiny", given, "", SPAN), {"validation": 0.9999})
+    with pytest.raises(TrainError, match="leaves nothing to train on") as caught:
+        fit(
+            Plain, recipe, inputs={"image": (1, 28, 28)}, outputs=[("logits", False)],
+            run_dir=tmp_path / "run", device="cpu", out=io.StringIO(), spec_dir=tmp_path,
+            spec_text="", terminal=io.StringIO(),
+        )  # fmt: skip
+    assert caught.value.span is None
+
+
+def test_counts_are_singular_where_they_are_one() -> None:
+    assert [counted(n, "epoch") for n in (0, 1, 2000)] == ["0 epochs", "1 epoch", "2,000 epochs"]

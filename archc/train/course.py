@@ -15,7 +15,7 @@ from .errors import Elsewhere, Interrupted, TrainError
 from .fitting import Prepared
 from .loop import Epoch, Moment, Stopped, Trainer, not_a_number
 from .metrics import Measured
-from .progress import Progress, duration, loss_words
+from .progress import Progress, counted, duration, loss_words
 from .record import BEST, LAST, Record
 from .resume import changed_versions, check_same
 from .rundir import STATE, versions
@@ -101,8 +101,9 @@ class Course:
         line(f"task: {trainer.objective.title}")
         left = len(ready.train) - trainer.steps * trainer.batch
         line(
-            f"{trainer.recipe.epochs} epochs of {trainer.steps} steps of {trainer.batch}"
-            + (f"; {left} samples, others each time, sit out an epoch" if left else "")
+            f"{counted(trainer.recipe.epochs, 'epoch')} of {counted(trainer.steps, 'step')} "
+            f"of {trainer.batch}"
+            + (f"; {left} of the samples, others each time, sit out an epoch" if left else "")
         )
 
     # ------------------------------------------------------------------ state
@@ -287,7 +288,7 @@ class Course:
         epochs = len(record.rows)
         self.progress.line(
             f"{record.network} reached {objective.words(test)} on {len(trainer.test):,} test "
-            f"samples{chosen}, loss {loss_words(test.loss)}, after {epochs} epochs "
+            f"samples{chosen}, loss {loss_words(test.loss)}, after {counted(epochs, 'epoch')} "
             f"in {duration(seconds)} on {title}"
         )
         self.progress.line(f"everything about this run: {folder.path}")

@@ -15,7 +15,7 @@ from .recipe import Recipe
 from .selecting import check_augment, permuted, selected
 from .sizing import PAD_LIMIT, resized, way
 from .sources import Data, Split
-from .targets import check_some, within
+from .targets import check_some, remarks, within
 
 
 @dataclass
@@ -77,6 +77,7 @@ def prepare(data: Data, recipe: Recipe, shape: tuple[int, ...]) -> Prepared:
     check_augment(recipe, splits[0])
     for split in (splits[0], splits[-1]):
         check_some(split)
+    notes += remarks(splits[0], splits[-1], data.names)
     if recipe.permute:
         order = torch.randperm(prod(shape[1:] or shape), generator=keyed(recipe.seed, "permute"))
         splits = [permuted(split, order) for split in splits]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..diagnostics import closest
-from .choices import ByTask, CrossEntropy, Heatmaps, Loss
+from .choices import Bce, ByTask, CrossEntropy, Heatmaps, Loss
 from .errors import TrainError
 from .losses import DEFAULTS, Criterion, Mixed, Target, criterion
 from .metrics import (
@@ -118,6 +118,13 @@ def _check(head: Head, want: tuple[int, ...], split: Split) -> None:
             )
         if want != have:
             raise _unlike(head, want, have, split)
+        if isinstance(choice, Bce) and not 0 <= float(split.y.min()) <= float(split.y.max()) <= 1:
+            raise TrainError(
+                "E0806",
+                f"`bce` needs shares from 0 to 1; `{split.y_from}` holds "
+                f"{float(split.y.min()):g} to {float(split.y.max()):g}",
+                help="use `mse()`",
+            )
         return
     _check_classes(head, choice, want, have, split)
 
@@ -174,10 +181,14 @@ def tensors(value: Any) -> list[Tensor]:
 
 
 def values_of(result: Any, count: int) -> list[Any]:
-    """What a network of `count` outputs gave, one value per output."""
+    """What a network of `count` outputs gave, one value per output.
+
+    An output that is a list, beside others, counts as often as it has parts.
+    """
     if count == 1:
         return [result]
-    return list(result)
+    values = list(result)
+    return values if len(values) == count else tensors(values)
 
 
 def make_objective(

@@ -78,6 +78,11 @@ def _written(file: TextIO, text: str) -> bool:
     return True
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 epoch`, `2,000 epochs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def loss_words(value: float) -> str:
     """`0.3472`, or `3.163e+30` where that many digits say nothing."""
     return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.4g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -77,6 +78,23 @@ def check_some(split: Split) -> None:
     else:
         return
     raise TrainError("E0805", f"`{split.y_from}` holds {why}: there is nothing to learn from")
+
+
+def remarks(train: Split, test: Split, names: Sequence[str]) -> list[str]:
+    """What a reader should know of classes that training cannot tell apart."""
+    if train.kind != "classes":
+        return []
+    learned, asked = (set(torch.unique(split.y).tolist()) - {IGNORED} for split in (train, test))
+
+    def said(numbers: set[int]) -> str:
+        words = [names[n] if n < len(names) else str(n) for n in sorted(numbers)]
+        more = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
+        return ", ".join(words[:LISTED]) + more
+
+    made = [f"all training samples are of class {said(learned)}"] if len(learned) == 1 else []
+    if asked - learned:
+        made.append(f"in the test set, but not in training: class {said(asked - learned)}")
+    return made
 
 
 def within(split: Split, notes: list[str]) -> Split:

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .board import require_tensorboard
@@ -82,6 +82,9 @@ def fit(
         check_rates(made, recipe)
         with placed(recipe, "data"):
             macs, objective = probe(made, heads, ready, setup)
+        shared = 1 if recipe.sync_batchnorm else ranks.world
+        if min(map(len, torch.arange(batch).chunk(recipe.accumulate))) // shared == 1:
+            _check_alone(made, frozen, ready, setup, recipe)
         limit_threads(setup, macs * batch // ranks.world)
         bar = terminal if terminal is not None else sys.stderr
         progress = Progress(out, bar, recipe.epochs * steps)
@@ -160,21 +163,56 @@ def probe(
 
     Gives the multiply-accumulates per sample, and what is to be minimised.
     """
-    split = data.train
-    feed = Feed(split.take(torch.arange(2) % len(split)), data, setup, resident=True)
-    x, _ = feed.batch(torch.arange(2, device=setup.device))
-    kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    x = _some(data, setup, 2)
     splits = [s for s in (data.train, data.validation, data.test) if s is not None]
     module.train(any(head.training for head in heads))
-    try:
-        with torch.no_grad(), setup.autocast(), FlopCounterMode(display=False) as counter:
-            values = values_of(module(x), len(heads))
-    finally:
-        for name, buffer in module.named_buffers():
-            buffer.copy_(kept[name])
+    with _untouched(module), setup.autocast(), FlopCounterMode(display=False) as counter:
+        values = values_of(module(x), len(heads))
     check_fit(heads, values, splits)
     objective = make_objective(heads, values, data.train, tuple(x.shape[1:]), data.ignoring)
     return int(counter.get_total_flops()) // 4, objective  # two operations per MAC, two samples
+
+
+def _some(data: Prepared, setup: Setup, count: int) -> Tensor:
+    """The first training samples, as the network takes them."""
+    rows = torch.arange(count) % len(data.train)
+    feed = Feed(data.train.take(rows), data, setup, resident=True)
+    return feed.batch(torch.arange(count, device=setup.device))[0]
+
+
+@contextmanager
+def _untouched(module: nn.Module) -> Iterator[None]:
+    """A block without gradients, after which the module's buffers are what they were."""
+    kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for name, buffer in module.named_buffers():
+            buffer.copy_(kept[name])
+
+
+def _check_alone(
+    module: nn.Module, frozen: Frozen, data: Prepared, setup: Setup, recipe: Recipe
+) -> None:
+    """Can the network be trained on one sample at a time? Raises TrainError E0802."""
+    x = _some(data, setup, 1)
+    module.train()
+    frozen.hold()
+    try:
+        with _untouched(module), setup.autocast():
+            module(x)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        parts = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
+        raise TrainError(
+            "E0802",
+            f"a batch of {min(recipe.batch, len(data.train))}{parts} leaves a normalisation with "
+            "one value per channel, which has no deviation",
+            recipe.place("accumulate" if recipe.accumulate > 1 else "batch"),
+            help="give each part of a batch, and each process, two samples or more",
+        ) from None
 
 
 @contextmanager
