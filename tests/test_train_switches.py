@@ -72,6 +72,11 @@ def test_a_gpu_is_used_for_what_it_is_good_at(monkeypatch: pytest.MonkeyPatch) -
     assert chosen(monkeypatch, (7, 5), precision="bf16").bf16
     exact = chosen(monkeypatch, (9, 0), precision="fp32")
     assert (exact.bf16, exact.tf32) == (False, False)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    titles = [made.title for made in (hopper, turing, exact)]
+    assert titles == [
+        f"NVIDIA H100 (cuda:0), {words}, compiled" for words in ("bf16", "fp32", "fp32")
+    ]
 
 
 def test_compiling_is_for_long_runs_and_needs_triton(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,8 +51,10 @@ class Setup:
 
     @property
     def title(self) -> str:
-        """`NVIDIA H100 (cuda:0), bf16` or `cpu, fp32, 2 threads`."""
+        """`NVIDIA H100 (cuda:0), bf16, compiled` or `cpu, fp32, 2 threads`."""
         precision = "bf16" if self.bf16 else "tf32" if self.tf32 else "fp32"
+        if self.compile:
+            precision += ", compiled"
         if self.device.type == "cuda":
             return f"{torch.cuda.get_device_name(self.device)} ({self.device}), {precision}"
         if self.device.type == "cpu":
