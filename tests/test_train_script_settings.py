@@ -112,6 +112,15 @@ CASES: dict[str, tuple[str, str]] = {
         "auxiliary",
         "loss = dice(cross_entropy=1)  loss.aux = [0.3, bce()]  augment = [mixup()]  ignore = 2",
     ),
+    "a list and another output": (
+        "list and another",
+        "loss.maps = dice()  loss.other = [0.5, bce()]  accumulate = 2",
+    ),
+    "a list in training": (
+        "list in training",
+        "loss.early = [0.3, cross_entropy(weights=[1, 2, 3])]  augment = [shift(1)]",
+    ),
+    "shared weights": ("shared", "ema = 0.9  no_decay = true  clip = 0.1"),
     "two kinds of dice": ("two", "loss = dice(smooth=2)  loss.other = [0.5, dice()]"),
     "an auxiliary output": ("auxiliary", "loss.aux = [0.3, bce()]  loss = cross_entropy(0.1)"),
     # data

@@ -159,6 +159,18 @@ NETS = {
       a = image -> a: (conv(4, 3, pad=half) -> relu)
       output mask = a -> conv(3, 1)
       output other = a -> conv(3, 3, pad=half)""",
+    "list and another": """
+      x = image -> stem: (conv(6, 3, pad=half) -> relu)
+      output maps = [x -> a: conv(3, 1), x -> b: conv(3, 3, pad=half)]
+      output other = x -> c: conv(3, 1)""",
+    "list in training": """
+      x = image -> stem: (conv(6, 3, pad=half) -> relu)
+      output early = [x -> a: conv(3, 1), x -> b: conv(3, 3, pad=half)] when training
+      output mask = x -> c: conv(3, 1)""",
+    "shared": """
+      share head = (conv(6, 3, pad=half) -> batchnorm -> relu -> conv(3, 1))
+      output mask = image -> head
+      output other = image -> pool(3, by=avg, stride=1, pad=1) -> head""",
     "values": "output image -> flatten -> linear(2)",
     "picture": "output image -> conv(1, 3, pad=half)",
     "points": """
@@ -172,7 +184,7 @@ NETS = {
 
 def targets(net: str, count: int, side: int, draw: np.random.Generator) -> Any:
     """Targets for `count` images."""
-    if net in ("masks", "two"):
+    if net in ("masks", "two", "list and another", "list in training", "shared"):
         return draw.integers(0, 3, (count, side, side))
     if net == "foreground":
         return draw.integers(0, 2, (count, side, side))

@@ -20,7 +20,7 @@ from ..fitting import Prepared, prepare
 from ..freezing import Frozen
 from ..loop import batches
 from ..metrics import IGNORED
-from ..objective import Head, make_heads, tensors, values_of
+from ..objective import Head, make_heads, tensors
 from ..recipe import Recipe
 from ..sources import Data, load
 from ..training import input_shape, placed, probe
@@ -47,8 +47,10 @@ class Case:
     """Shape of each head's output, without the batch."""
     measured: int
     """Which main output the metric is of."""
-    listed: bool
-    """Does the network give a list for its only output?"""
+    trained: tuple[str, ...]
+    """Where each head's output is in what the network gives in training: `outputs[0]`, say."""
+    evaluated: tuple[str, ...]
+    """Where the main outputs are in evaluation."""
     random: bool
     """Do its layers draw random numbers in training?"""
     shape: tuple[int, ...]
@@ -155,7 +157,7 @@ def make_case(
         Frozen(made, recipe)
         check_rates(made, recipe)
         macs, objective = probe(made, heads, ready, setup)
-        ran = _run(made, heads, shape, setup)
+        ran = _run(made, shape, setup)
     return Case(
         network=network,
         made=type(made).__name__,
@@ -166,7 +168,8 @@ def make_case(
         heads=heads,
         outputs=ran.outputs,
         measured=objective.measured,
-        listed=ran.listed,
+        trained=ran.trained,
+        evaluated=ran.evaluated,
         random=ran.random,
         shape=shape,
         data=data,
@@ -189,20 +192,31 @@ def _check(recipe: Recipe) -> None:
 
 @dataclass(frozen=True)
 class _Ran:
-    """What a network did with two samples in training; as in `Case`."""
+    """What a network did with two samples; as in `Case`."""
 
     outputs: tuple[tuple[int, ...], ...]
-    listed: bool
+    trained: tuple[str, ...]
+    evaluated: tuple[str, ...]
     random: bool
 
 
-def _run(module: nn.Module, heads: Sequence[Head], shape: tuple[int, ...], setup: Setup) -> _Ran:
+def _run(module: nn.Module, shape: tuple[int, ...], setup: Setup) -> _Ran:
     module.train()
     before = torch.get_rng_state()
     with torch.no_grad(), setup.autocast():
-        values = values_of(module(torch.zeros(2, *shape)), len(heads))
+        result = module(torch.zeros(2, *shape))
+        random = not torch.equal(before, torch.get_rng_state())
+        measured = module.eval()(torch.zeros(2, *shape))
     return _Ran(
-        outputs=tuple(tuple(tensors(value)[-1].shape[1:]) for value in values),
-        listed=len(heads) == 1 and not isinstance(values[0], torch.Tensor),
-        random=not torch.equal(before, torch.get_rng_state()),
+        outputs=tuple(tuple(out.shape[1:]) for out in tensors(result)),
+        trained=tuple(_paths(result, "outputs")),
+        evaluated=tuple(_paths(measured, "outputs")),
+        random=random,
     )
+
+
+def _paths(result: Any, at: str) -> list[str]:
+    """Expressions for the tensors of a result, of which `at` is one for the whole."""
+    if isinstance(result, torch.Tensor):
+        return [at]
+    return [path for i, part in enumerate(result) for path in _paths(part, f"{at}[{i}]")]

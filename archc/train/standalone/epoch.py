@@ -125,7 +125,7 @@ def _whole(case: Case, criteria: Criteria) -> list[str]:
     return [
         *(["        batch, target = augmented(rows)"] if augmented else []),
         *(f"        {line}" for line in forward(case, batch)),
-        f"        loss = {criteria.of('outputs', target)}",
+        f"        loss = {criteria.of(case.trained, target)}",
         "        loss.backward()",
     ]
 
@@ -138,13 +138,13 @@ def _in_parts(case: Case, criteria: Criteria) -> list[str]:
     end = ["            loss.backward()", "            total += loss.detach()"]
     zero = "        total = torch.zeros((), device=x.device)"
     if not criteria.divided_in_training:
-        samples = "len(part) / len(rows)" if criteria.by_output else "(len(part) / len(rows))"
         return [
             zero,
             "        for part in rows.chunk(ACCUMULATE):",
             f"            {pair}",
             *(f"            {line}" for line in forward(case, "batch")),
-            f"            loss = {criteria.of('outputs', 'target', samples)}",
+            "            share = len(part) / len(rows)",
+            f"            loss = {criteria.of(case.trained, 'target', 'share')}",
             *end,
         ]
     return [
@@ -154,6 +154,6 @@ def _in_parts(case: Case, criteria: Criteria) -> list[str]:
         zero,
         "        for (batch, target), share in zip(parts, shares, strict=True):",
         *(f"            {line}" for line in forward(case, "batch")),
-        f"            loss = {criteria.of('outputs', 'target', 'share', each=True)}",
+        f"            loss = {criteria.of(case.trained, 'target', 'share', each=True)}",
         *end,
     ]

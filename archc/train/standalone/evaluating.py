@@ -74,10 +74,7 @@ def metric(case: Case) -> Metric:
 def evaluate(case: Case, criteria: Criteria) -> str:
     """The function that measures a split."""
     measure = metric(case)
-    main = [head for head in case.heads if not head.training]
-    output = f"outputs[{case.measured}]" if len(main) > 1 or case.listed else "outputs"
-    # several outputs in training, one in evaluation
-    given = "[outputs]" if len(main) == 1 and not criteria.single else "outputs"
+    output = case.evaluated[case.measured]
     count = measure.count.format(output=output, target="y[rows]")
     batch = "BATCH"
     if case.recipe.accumulate > 1:
@@ -88,7 +85,7 @@ def evaluate(case: Case, criteria: Criteria) -> str:
         total = "loss"
         whole = ["    whole = normalizer(y).clamp_min(1e-12)"]
         share = "share"
-    value = criteria.of(given, "y[rows]", share, each=criteria.divided)
+    value = criteria.of(case.evaluated, "y[rows]", share, each=criteria.divided)
     if value.count(" * ") > value.count("] * "):
         value = f"({value})"
     added = [f"        loss += {value}.item() * len(rows)"]

@@ -47,11 +47,13 @@ class Criteria:
         """The same of training batches: what was blended out of two classes has no number."""
         return self.divided and not self.case.soft
 
-    def of(self, outputs: str, target: str, share: str = "", *, each: bool = False) -> str:
+    def of(self, paths: Sequence[str], target: str, share: str = "", *, each: bool = False) -> str:
         """The loss of a batch as an expression.
 
-        `share`: how much of a whole it is, if need be. `each`: that is as many numbers as outputs.
+        `paths`: of the outputs, `Case.trained` or `evaluated`. `share`: how much of a whole it is,
+        if need be. `each`: that is as many numbers as outputs.
         """
+        outputs = _listed(paths)
         if self.by_output:
             given = share if each else f"[{share or '1.0'}] * {len(self._terms)}"
             return f"total_loss({outputs}, {target}, {given})"
@@ -59,9 +61,8 @@ class Criteria:
         if not self.single:
             return f"total_loss({outputs}, {target}){times}"
         weight, name = self._terms[0]
-        value = outputs + ("[0]" if self.case.listed else "")
         factor = f" * {weight}" if weight != 1 else ""
-        return f"{name}({value}, {target}){factor}{times}"
+        return f"{name}({paths[0]}, {target}){factor}{times}"
 
     # ------------------------------------------------------------------ means over what
 
@@ -291,6 +292,19 @@ class Criteria:
         if self.case.kind == "masks" and self.case.ready.train.y.ndim == 4:
             return ["target = target[:, 0]"]
         return []
+
+
+def _listed(paths: Sequence[str]) -> str:
+    """A sequence of the outputs at some paths, as an expression."""
+    if all(path == f"outputs[{i}]" for i, path in enumerate(paths)):
+        return "outputs"
+    found: dict[str, None] = {}
+    for path in paths:
+        parent = path.rpartition("[")[0]
+        within = [p.rpartition("[")[0] for p in paths if p.startswith(f"{parent}[")]
+        whole = parent not in ("", "outputs") and set(within) == {parent}  # a list of tensors
+        found[f"*{parent}" if whole else path] = None
+    return f"[{', '.join(found)}]"
 
 
 def _names(choices: Sequence[Loss]) -> list[str]:
