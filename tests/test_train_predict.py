@@ -96,6 +96,71 @@ def test_eval_of_other_data_and_weights(run: Path, capsys: pytest.CaptureFixture
     }  # fmt: skip
 
 
+def test_other_data_are_normalised_as_the_run_s_were(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same test images beside darker training images: what they reach stays what it is."""
+    with np.load("d.npz") as old:
+        arrays = dict(old)
+    arrays["x_train"] = arrays["x_train"] // 5
+    np.savez("other.npz", **arrays)
+
+    def said(*args: str) -> str:
+        capsys.readouterr()
+        assert cli.main(["eval", "run", *args]) == 0
+        return capsys.readouterr().out.splitlines()[0]
+
+    other = ["--data", 'npz("other.npz")']
+    assert said() == said(*other)
+    assert said() != said(*other, "--set", "normalize=given([0.1], [0.05])")
+    assert said() != said(*other, "--set", "normalize=none")
+
+
+def test_classes_of_other_data_are_known_by_their_names(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folders are numbered in the order of their names: with one fewer, all numbers shift."""
+    draw = np.random.default_rng(1)
+    for name, shade in (("ash", 40), ("elm", 120), ("oak", 220)):
+        for part in ("train", "test"):
+            folder = Path("trees", part, name)
+            folder.mkdir(parents=True)
+            for i in range(6):
+                pixels(
+                    str(folder / f"{i}.png"), draw.integers(shade, shade + 20, (12, 12), np.uint8)
+                )
+    given = ["--set", 'data=images("trees", channels=1)', "--set", "epochs=40", "--set", "batch=8"]
+    assert cli.main(["train", "small.arch", *given, "-o", "named"]) == 0
+    shutil.copytree("trees", "fewer")
+    for part in ("train", "test"):
+        shutil.rmtree(Path("fewer", part, "ash"))
+    capsys.readouterr()
+    assert cli.main(["eval", "named"]) == 0
+    whole = {line.split()[0]: line.split()[1:3] for line in capsys.readouterr().out.splitlines()}
+    assert cli.main(["eval", "named", "--data", 'images("fewer", channels=1)']) == 0
+    part = {line.split()[0]: line.split()[1:3] for line in capsys.readouterr().out.splitlines()}
+    assert (part["elm"], part["oak"]) == (whole["elm"], whole["oak"]) == (["6", "100.0%"],) * 2
+    assert part["ash"][0] == "0"
+    Path("fewer/train/elm").rename("fewer/train/yew")
+    Path("fewer/test/elm").rename("fewer/test/yew")
+    assert cli.main(["eval", "named", "--data", 'images("fewer", channels=1)']) == 1
+    assert "the data have a class `yew`, which the run had not" in capsys.readouterr().err
+
+
+def test_numbers_that_are_no_pixels_are_not_mixed_with_pixels(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with np.load("d.npz") as old:
+        arrays = {name: a.astype(np.int64) for name, a in old.items()}
+    np.savez("d.npz", **arrays)  # 0 to 255, but not bytes
+    assert cli.main(["train", "small.arch", "-o", "wide"]) == 0
+    image = pixels("a.png", np.zeros((10, 10), np.uint8))
+    capsys.readouterr()
+    assert cli.main(["predict", "run", image]) == 0
+    assert cli.main(["predict", "wide", image]) == 1
+    assert "learned from numbers 0 to 255; pixels are 0 to 1" in capsys.readouterr().err
+
+
 def test_eval_refuses(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def refused(code: str, *args: str) -> str:
         capsys.readouterr()

@@ -45,6 +45,7 @@ def evaluate(args: argparse.Namespace) -> int:
             device=args.device,
             spec_dir=found.spec_dir,
             folder=Path(args.out) if args.out else None,
+            settings=found.settings,
         )
     except TrainError as error:
         complain(args, [diagnostic(e) for e in error.each()])

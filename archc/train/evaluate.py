@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,9 +21,9 @@ from .loop import Trainer
 from .metrics import Measured, words
 from .objective import make_heads
 from .progress import Progress, duration
-from .recipe import Recipe
+from .recipe import Recipe, plain
 from .rundir import unwritable, write_atomic
-from .sources import load
+from .sources import Split, load
 from .training import input_shape, placed, probe
 from .watching import names_of, pictures
 from .weights import file_of, load_all
@@ -51,17 +52,19 @@ def evaluate(
     device: str | None,
     spec_dir: Path,
     folder: Path | None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Evaluated:
     """Measure the weights of a file (or a run's folder) on the recipe's test data.
 
-    Data are prepared as in training: the normalisation is that of the recipe's training images.
+    Data are prepared as in training: the normalisation is that of the run whose settings.json is
+    given (`settings`), whatever data are asked for, else that of the recipe's training images.
     `folder`: where pictures go; None: there are none. Arguments and errors else as in `fit`.
     """
     heads = make_heads(recipe, outputs)
     shape = input_shape(inputs)
     with placed(recipe, "data"):
         data = load(recipe.data, spec_dir, trusted=recipe.from_command_line("data"))
-        ready = prepare(data, recipe, shape)
+        ready = _as_then(prepare(data, recipe, shape), recipe, settings or {}, shape)
     setup = choose(recipe, device, len(shape), steps=0)
     with numerics(setup), memory_advice(recipe.batch):
         module = make()
@@ -108,6 +111,56 @@ def evaluate(
         if folder is not None:
             _draw(trainer, ready, test, f"{name}, {path.parent.name}", folder)
     return Evaluated(test, len(ready.test), (*lines, *_by_class(test, ready)))
+
+
+def _as_then(
+    ready: Prepared, recipe: Recipe, settings: Mapping[str, Any], shape: tuple[int, ...]
+) -> Prepared:
+    """Classes numbered as in a run, and normalised by its numbers, unless asked for otherwise.
+
+    Raises TrainError E0806 where the data have a class that the run had not.
+    """
+    decided, then = settings.get("decided"), settings.get("recipe")
+    if not isinstance(decided, dict) or not isinstance(then, dict):
+        return ready
+    ready = _renumbered(ready, decided.get("classes"))
+    if then.get("normalize") != plain(recipe)["normalize"]:
+        return ready
+    flat = (-1, *(1,) * (len(shape) - 1))
+    try:
+        mean, std = (torch.tensor(decided[key]).reshape(flat) for key in ("mean", "std"))
+    except (KeyError, TypeError, ValueError, RuntimeError):
+        return ready
+    return replace(ready, mean=mean, std=std) if len(mean) in (1, shape[0]) else ready
+
+
+def _renumbered(ready: Prepared, names: object) -> Prepared:
+    """Classes that have names, as folders of images do, by the numbers that `names` gives them."""
+    if not isinstance(names, list) or not names or not ready.names or ready.names == names:
+        return ready
+    if ready.test.kind != "classes":
+        return ready
+    new = [name for name in ready.names if name not in names]
+    if new:
+        raise TrainError(
+            "E0806",
+            f"the data have a class `{new[0]}`, which the run had not",
+            notes=(f"its classes: {', '.join(map(str, names))}",),
+            help="give folders the names that they had in training",
+        )
+    numbers = torch.tensor([names.index(name) for name in ready.names])
+
+    def moved(split: Split) -> Split:
+        return replace(split, y=torch.where(split.y < 0, split.y, numbers[split.y.clamp_min(0)]))
+
+    return replace(
+        ready,
+        train=moved(ready.train),
+        validation=None if ready.validation is None else moved(ready.validation),
+        test=moved(ready.test),
+        names=list(names),
+        notes=[*ready.notes, "classes numbered by name, as in training"],
+    )
 
 
 def _by_class(test: Measured, ready: Prepared) -> list[str]:

@@ -27,6 +27,8 @@ from .rundir import unwritable, write_atomic
 from .sizing import way
 from .watching import probabilities
 
+SLACK = 0.05
+"""Beyond 0 to 1, that images of floating-point numbers may have, resized ones say."""
 MOST_VALUES = 16
 """Numbers of an output that are printed; more are cut short."""
 
@@ -80,6 +82,7 @@ def trained(
             "the run's settings.json does not say how its images were prepared",
             help="it was written by another version of archc; train again",
         ) from None
+    _check_range(decided.get("range"))
     channels, height, width = shape
     order = None
     if recipe.permute:
@@ -88,6 +91,21 @@ def trained(
     size = channels, height, width
     side = recipe.data.size if kind == "classes" and isinstance(recipe.data, Images) else None
     return Trained(module, setup, size, mean, std, kind, loss, names, order, recipe.fit, side)
+
+
+def _check_range(edges: object) -> None:
+    """An image's numbers are 0 to 1: what was learned from others says nothing of it.
+
+    Raises TrainError E0806.
+    """
+    if not isinstance(edges, list) or not all(isinstance(e, int | float) for e in edges):
+        return  # a run of before these were written down
+    if len(edges) == 2 and not -SLACK <= edges[0] <= edges[1] <= 1 + SLACK:
+        raise TrainError(
+            "E0806",
+            f"the network learned from numbers {edges[0]:g} to {edges[1]:g}; pixels are 0 to 1",
+            help="store training images as bytes (uint8), or divide them by 255, and train again",
+        )
 
 
 def predict(net: Trained, images: Sequence[Path], folder: Path, top: int) -> list[str]:

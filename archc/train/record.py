@@ -60,6 +60,7 @@ class Record:
             "test": len(ready.test),
             "mean": ready.mean.flatten().tolist(),
             "std": ready.std.flatten().tolist(),
+            "range": [float(edge) * ready.scale for edge in ready.train.x.aminmax()],
         }
         self.folder.write_json(
             SETTINGS,
