@@ -207,6 +207,7 @@ def _operator_value(self: Expressions, cls: Any, param: str, node: tree.Expr) ->
             help=f"without quotes: {param}={value}",
             fixes=[Fix("remove the quotes", (Edit(node.span, value),), safe=True)],
         )
+    self.session.handle(self.session.weight(value), node.span)
     value = constant(self, value, node)
     if _has_free(value):
         self.session.fail(
@@ -302,6 +303,7 @@ def block_arguments(
             value = self.eval(arg.value)
             if value is POISON:
                 raise Fail
+            self.session.handle(self.session.weight(value), arg.value.span)
             given.values[param] = value
         except Fail:
             given.broken = True

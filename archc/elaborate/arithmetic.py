@@ -82,6 +82,7 @@ def compare_pair(
     if op == "~=":
         return builtins.about(a, b, node, at, self.session)
     if op in ("==", "!="):
+        self.session.handle(self.session.weight(a), node.span)
         same = builtins.equal(a, b)
         return same if op == "==" else not same
     ordered = isinstance(a, (int, float)) and isinstance(b, (int, float))

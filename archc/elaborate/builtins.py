@@ -103,6 +103,8 @@ def call(self: Expressions, name: str, node: tree.Call) -> Any:
         self.session.fail(code, f"`{name}` takes {many} argument{'s'[: low != 1]}", node.span)
     if any(a is POISON for a in args):
         return POISON
+    if name != "len":
+        self.session.handle(sum(map(self.session.weight, args)), node.span)
     try:
         return _CALL[name](self, args, node)
     except (TypeError, ValueError, OverflowError):

@@ -220,6 +220,7 @@ class Expressions:
                     f"no elements {start}..{stop} in a list of {len(base)}",
                     (node.index.span, f"at most 0..{len(base)}"),
                 )
+            self.session.handle(stop - start, node.span)
             return list(base[start:stop])
         i = self.count(node.index)
         if base is POISON:

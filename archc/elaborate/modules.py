@@ -200,6 +200,14 @@ class Unit:
         chain: list[tuple[Any, Unit]] = [(decl, self)]
         while isinstance(chain[-1][0], tree.Variant):
             variant, unit = chain[-1]
+            if len(chain) > session.limits.depth:
+                session.fail(
+                    "E0705",
+                    f"`{decl.name.name}` is a variant of a variant, more than "
+                    f"{session.limits.depth} times",
+                    decl.name.span,
+                    help="make it of the network itself",
+                )
             name, owner = variant.base[0], unit
             if len(variant.base) == 2 and name.name in unit.aliases:
                 owner, name = unit.aliases[name.name], variant.base[1]

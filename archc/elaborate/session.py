@@ -30,6 +30,8 @@ class Limits:
         self.depth = depth
         self.steps = 2 * nodes
         self.list_length = nodes
+        self.elements = 10 * nodes
+        self.names = 50 * nodes
         self.bits = 4096
         self.text = 100_000
         self.claims = 10_000
@@ -97,6 +99,10 @@ class Session:
         """Rounds of loops that were looked at before they ran."""
         self.weights: dict[int, tuple[int, list[Any]]] = {}
         """Number of elements of lists of lists, by id."""
+        self.elements = 0
+        """Elements of lists that were made, searched or compared."""
+        self.letters = 0
+        """Characters of the names of layers."""
         self.literal: dict[tuple[str, int], tuple[object, Given]] = {}
         """Arguments that are the same wherever they are evaluated, by operator and id."""
         self.paired: dict[tuple[int, int], Paired] = {}
@@ -183,6 +189,7 @@ class Session:
     def weigh(self, items: list[Any], span: Span) -> list[Any]:
         """A new list, refused where it holds too many elements, those of inner lists counted."""
         weights = self.weights
+        self.handle(len(items), span)
         weight = len(items)
         for item in items:
             if isinstance(item, list):
@@ -194,6 +201,26 @@ class Session:
             what = f"a list of more than {self.limits.list_length:,} elements"
             self.exhausted(what, span, "its inner lists are counted, too")
         return items
+
+    def handle(self, elements: int, span: Span) -> None:
+        """Count what is done to the elements of lists: a step that takes a long one is no step."""
+        self.elements += elements
+        if self.elements > self.limits.elements:
+            most = self.limits.elements
+            self.exhausted(f"more than {most:,} elements of lists are made or looked at", span)
+
+    def weight(self, value: Any) -> int:
+        """How many elements a list has, those of inner lists counted; 0 for what is none."""
+        if not isinstance(value, (list, tuple, range)):
+            return 0
+        return self.weights.get(id(value), (len(value), value))[0]
+
+    def name(self, path: str, span: Span) -> None:
+        """Count the characters of the name of a layer."""
+        self.letters += len(path)
+        if self.letters > self.limits.names:
+            most = self.limits.names
+            self.exhausted(f"the names of layers have more than {most:,} characters", span)
 
     def spend(self, span: Span, count: int = 1) -> None:
         """Count layers before they are made."""

@@ -122,6 +122,8 @@ class Stages(Expressions):
     def path(self, place: Place, construct: str) -> tuple[str | None, bool]:
         """Take the name of a stage: its path (None: counted later) and whether it was written."""
         path, other = self.builder.names.take(place.label, place.at)
+        if path is not None:
+            self.session.name(path, place.at)
         if other == place.at:
             self.session.report(
                 "E0204",
