@@ -294,7 +294,17 @@ WRONG = {
 
 @pytest.mark.parametrize(("code", "settings"), [(c, s) for c, each in WRONG.items() for s in each])
 def test_what_cannot_be_trained_is_not_written(code: str, settings: str, capsys: CAPSYS) -> None:
-    spec = prepare("classes", settings)
+    refused(prepare("classes", settings), code, capsys)
+
+
+def test_a_normalisation_of_one_number(capsys: CAPSYS) -> None:
+    change = ("linear(1)", "linear(4) -> batchnorm -> linear(1)")
+    spec = prepare("one", "loss = bce()  batch = 4  accumulate = 4", change=change)
+    refused(spec, "E0802", capsys)
+
+
+def refused(spec: Path, code: str, capsys: CAPSYS) -> None:
+    """By `build` as by `train`, and nothing is left behind."""
     for command in (["build", "--emit", "model", "-o", "out", "--with-train"], ["train"]):
         assert cli.main([command[0], str(spec), *command[1:]]) == 1
         assert f"error[{code}]" in capsys.readouterr().err

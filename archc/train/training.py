@@ -59,7 +59,9 @@ def fit(
     """Train a module by a recipe, and evaluate it on the test set. See `archc.train.fit`."""
     heads = make_heads(recipe, outputs)
     shape = input_shape(inputs)
-    _check_settings(recipe)
+    if recipe.tensorboard:
+        require_tensorboard()
+    check_settings(recipe)
     with joined() as ranks, ExitStack() as held:
         with ranks.together(), placed(recipe, "data"), memory_of_data():
             data = load(recipe.data, spec_dir, trusted=recipe.from_command_line("data"))
@@ -83,8 +85,7 @@ def fit(
         with placed(recipe, "data"):
             macs, objective = probe(made, heads, ready, setup)
         shared = 1 if recipe.sync_batchnorm else ranks.world
-        if min(map(len, torch.arange(batch).chunk(recipe.accumulate))) // shared == 1:
-            _check_alone(made, frozen, ready, setup, recipe)
+        check_parts(made, frozen, ready, setup, recipe, shared)
         limit_threads(setup, macs * batch // ranks.world)
         bar = terminal if terminal is not None else sys.stderr
         progress = Progress(out, bar, recipe.epochs * steps)
@@ -104,10 +105,8 @@ def fit(
         return Course(trainer, record, progress, same).go(data, ready, resume)
 
 
-def _check_settings(recipe: Recipe) -> None:
-    """What one setting asks of another, or of the machine. Raises TrainError E0802 or E0809."""
-    if recipe.tensorboard:
-        require_tensorboard()
+def check_settings(recipe: Recipe) -> None:
+    """What one setting asks of another. Raises TrainError E0802."""
     if recipe.patience > 0 and recipe.validation == 0:
         raise TrainError(
             "E0802",
@@ -192,10 +191,21 @@ def _untouched(module: nn.Module) -> Iterator[None]:
             buffer.copy_(kept[name])
 
 
-def _check_alone(
-    module: nn.Module, frozen: Frozen, data: Prepared, setup: Setup, recipe: Recipe
+def check_parts(
+    module: nn.Module,
+    frozen: Frozen,
+    data: Prepared,
+    setup: Setup,
+    recipe: Recipe,
+    processes: int = 1,
 ) -> None:
-    """Can the network be trained on one sample at a time? Raises TrainError E0802."""
+    """Can the network be trained on one sample at a time, where it is to be? Raises E0802.
+
+    `processes`: that share a part of a batch, and whose normalisations see their own share only.
+    """
+    batch, _ = batches(len(data.train), recipe)
+    if min(map(len, torch.arange(batch).chunk(recipe.accumulate))) // processes != 1:
+        return
     x = _some(data, setup, 1)
     module.train()
     frozen.hold()

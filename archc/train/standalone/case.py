@@ -15,7 +15,6 @@ from torch import nn
 from ..build import instantiate
 from ..choices import Crop, Cutmix, Mixup, Rotate, Scale, Shift
 from ..device import SMALL_STEP, Setup, choose, numerics
-from ..errors import TrainError
 from ..fitting import Prepared, prepare
 from ..freezing import Frozen
 from ..loop import batches
@@ -23,7 +22,7 @@ from ..metrics import IGNORED
 from ..objective import Head, make_heads, tensors
 from ..recipe import Recipe
 from ..sources import Data, load
-from ..training import input_shape, placed, probe
+from ..training import check_parts, check_settings, input_shape, placed, probe
 from ..transfer import check_rates, start
 
 
@@ -141,7 +140,7 @@ def make_case(
     """
     heads = make_heads(recipe, outputs)
     shape = input_shape(inputs)
-    _check(recipe)
+    check_settings(recipe)
     with placed(recipe, "data"):
         data = load(recipe.data, spec_dir, trusted=recipe.from_command_line("data"))
         ready = prepare(data, recipe, shape)
@@ -154,9 +153,10 @@ def make_case(
             file = io.BytesIO()
             torch.save(made.state_dict(), file)
             init = file.getvalue()
-        Frozen(made, recipe)
+        frozen = Frozen(made, recipe)
         check_rates(made, recipe)
         macs, objective = probe(made, heads, ready, setup)
+        check_parts(made, frozen, ready, setup, recipe)
         ran = _run(made, shape, setup)
     return Case(
         network=network,
@@ -177,17 +177,6 @@ def make_case(
         init=init,
         small=macs * batches(len(ready.train), recipe)[0] < SMALL_STEP,
     )
-
-
-def _check(recipe: Recipe) -> None:
-    """What one setting asks of another. Raises TrainError E0802."""
-    if recipe.patience > 0 and recipe.validation == 0:
-        raise TrainError(
-            "E0802",
-            "`patience` needs a validation split to know better epochs from worse",
-            recipe.place("patience"),
-            help="write `validation = 0.1`, or leave out `patience`",
-        )
 
 
 @dataclass(frozen=True)
