@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -46,6 +48,7 @@ from .test_train_ranks import WELL, Normed, go, spread
 
 torch.set_num_threads(1)
 
+SPECS = Path(__file__).parents[1] / "specs"
 CPU = torch.device("cpu")
 GPU = torch.device("cuda", 0)
 
@@ -183,6 +186,54 @@ def test_switches_are_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
         assert torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+TF32 = """
+import torch
+from archc.train import device
+from tests.test_train_device import setup_of
+
+def state():
+    cudnn = torch.backends.cudnn
+    found = [part.fp32_precision for part in (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)]
+    for read in (torch.get_float32_matmul_precision, lambda: cudnn.allow_tf32):
+        try:
+            found.append(read())
+        except RuntimeError:
+            found.append("mixed")
+    return [*found, cudnn.benchmark]
+
+def held(tf32):
+    with device._tensor_cores(setup_of(torch.device("cpu"), tf32=tf32)):
+        return state()
+
+def check():
+    before = state()
+    exact, fast = held(False), held(True)
+    assert (exact[0], exact[3:]) == ("ieee", ["highest", False, True]), exact
+    assert (fast[:3], fast[3:]) == (["tf32"] * 3, ["high", True, True]), fast
+    kept = [(one, other) for one, other in zip(before, state()) if one != "mixed"]
+    assert all(one == other for one, other in kept), kept
+
+check()
+torch.set_float32_matmul_precision("high")
+check()
+torch.backends.cudnn.allow_tf32 = False
+check()
+torch.backends.cudnn.conv.fp32_precision = "tf32"
+check()
+torch.set_float32_matmul_precision("highest")
+torch.backends.cuda.matmul.fp32_precision = "tf32"
+assert state()[3:5] == ["mixed", "mixed"], state()
+check()
+"""
+
+
+def test_tf32_is_as_it_was_however_it_was_set() -> None:
+    """In a process of its own: torch remembers in which of its two ways it was set."""
+    command = [sys.executable, "-c", TF32]
+    ran = subprocess.run(command, cwd=SPECS.parent, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
 # --------------------------------------------------------------------------- data
@@ -381,9 +432,6 @@ def losses(folder: Path) -> list[float]:
     with open(folder / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     return [float(row[key]) for row in rows for key in ("train_loss", "validation_loss")]
-
-
-SPECS = Path(__file__).parents[1] / "specs"
 
 
 def traced(spec: str) -> None:

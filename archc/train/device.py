@@ -9,9 +9,10 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 
@@ -137,8 +138,6 @@ def numerics(setup: Setup) -> Iterator[None]:
     Raises TrainError E0802 where the network cannot be compiled, or has no way to give the same
     bits every time, though it is to.
     """
-    cudnn = torch.backends.cudnn
-    before = (torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark)
     threads = torch.get_num_threads()
     gpu = setup.device.type == "cuda"
     try:
@@ -151,18 +150,46 @@ def numerics(setup: Setup) -> Iterator[None]:
                 held.enter_context(torch.cuda.device(setup.device))
                 gc.collect()  # an earlier run of this process, whose parts refer to each other
                 torch.cuda.empty_cache()
-                torch.set_float32_matmul_precision("high" if setup.tf32 else "highest")
-                cudnn.allow_tf32 = setup.tf32
-                # sizes do not change within a run; what is fastest may, from run to run
-                cudnn.benchmark = not setup.deterministic
+                held.enter_context(_tensor_cores(setup))
             if setup.deterministic:
                 held.enter_context(_repeating(gpu))
             held.enter_context(torch.random.fork_rng([setup.device] if gpu else []))
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision(before[0])
-        cudnn.allow_tf32, cudnn.benchmark = before[1:]
+
+
+@contextmanager
+def _tensor_cores(setup: Setup) -> Iterator[None]:
+    """TF32 where it is allowed, and the kernels of cuDNN that prove fastest.
+
+    The switches of TF32 are set in the older of torch's two ways, which sets the newer one too; but
+    reading the older fails for who has set the newer.
+    """
+    cudnn = torch.backends.cudnn
+    parts: tuple[Any, ...] = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)  # type: ignore[attr-defined]
+    newer = [part.fp32_precision for part in parts]
+    matmul: str | None = None
+    convolution: bool | None = None
+    with suppress(RuntimeError):
+        matmul = torch.get_float32_matmul_precision()
+    with suppress(RuntimeError):
+        convolution = cudnn.allow_tf32
+    benchmark = cudnn.benchmark
+    torch.set_float32_matmul_precision("high" if setup.tf32 else "highest")
+    cudnn.allow_tf32 = setup.tf32
+    # sizes do not change within a run; what is fastest may, from run to run
+    cudnn.benchmark = not setup.deterministic
+    try:
+        yield
+    finally:
+        cudnn.benchmark = benchmark
+        if matmul is not None:
+            torch.set_float32_matmul_precision(matmul)
+        if convolution is not None:
+            cudnn.allow_tf32 = convolution
+        for part, precision in zip(parts, newer, strict=True):
+            part.fp32_precision = precision
 
 
 @contextmanager
