@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import random
 import shutil
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +26,7 @@ from archc.train.fitting import prepare
 from archc.train.metrics import IGNORED
 from archc.train.objective import Head, check_fit
 from archc.train.recipe import Recipe
+from archc.train.run import load_image
 from archc.train.samples import Data, Split
 from archc.train.sources import load
 from archc.train.targets import check_labels
@@ -289,6 +292,46 @@ def test_spoilt_folders(name: str, tmp_path: Path) -> None:
     spoil, source, words = SPOILT[name]
     spoil(tmp_path / "s")
     assert words in refused(source, tmp_path).message
+
+
+@pytest.mark.filterwarnings("error")
+def test_images_with_bytes_changed_are_read_or_refused(tmp_path: Path) -> None:
+    """Decoders raise almost anything on them, and warn; a reader gets one sentence, or an image."""
+    draw = random.Random(3)
+    plain = Image.fromarray(np.arange(300).reshape(10, 10, 3).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x112], exif[0x10E] = 6, "turned"
+    path, read, refused = tmp_path / "x", 0, 0
+    for kind, how in (
+        ("PNG", {"exif": exif}), ("JPEG", {"exif": exif}), ("GIF", {}), ("WEBP", {"exif": exif}),
+        ("BMP", {}), ("PPM", {}),
+    ):  # fmt: skip
+        file = io.BytesIO()
+        plain.save(file, kind, **how)
+        for _ in range(60):
+            data = bytearray(file.getvalue())
+            for _ in range(draw.choice((1, 2, 8))):
+                data[draw.randrange(len(data))] = draw.choice((0, 1, 127, 255))
+            path.write_bytes(data[: draw.choice((len(data), draw.randrange(1, len(data))))])
+            try:
+                load_image(path, 3, [])
+                read += 1
+            except TrainError as error:
+                assert error.code == "E0805"
+                refused += 1
+    assert min(read, refused) > 40
+
+
+def test_what_a_decoder_raises_is_no_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = picture(tmp_path / "x.png", np.zeros((4, 4), np.uint8))
+
+    def broken(image: Any) -> Any:
+        raise struct.error("required argument is not an integer")
+
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", broken)
+    with pytest.raises(TrainError, match="required argument is not an integer") as caught:
+        load_image(path, 3, [])
+    assert caught.value.code == "E0805"
 
 
 def test_a_folder_called_val_is_told_what_to_be_called(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def open_image(path: Path, said: list[str] | None = None) -> Image.Image:
         raise _unreadable(path, "it is not a regular file")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on what is odd and can be read all the same
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as opened:
                 _check_size(path, opened.size)
@@ -76,9 +77,11 @@ def open_image(path: Path, said: list[str] | None = None) -> Image.Image:
         raise _unreadable(path, f"it has more than {MOST_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
         raise _unreadable(path, f"it is no image ({', '.join(FORMATS)})") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of a damaged file, decoders raise almost anything
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise _unreadable(path, why) from None
+        raise _unreadable(path, why or type(error).__name__) from None
 
 
 def _check_size(path: Path, size: tuple[int, int]) -> None:
