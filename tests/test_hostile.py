@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import keyword
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,39 @@ def test_ten_megabytes_are_refused_unparsed(tmp_path: Path) -> None:
     screen = refused(tmp_path, b"# " + b"x" * 10_000_000, placed=False)
     assert screen.codes == ["E0706"]
     assert screen.seconds < 3
+
+
+DENSE = {
+    "braces": "{}" * 499_000,
+    "calls": "const x = a" + "()" * 499_000,
+    "names": "a " * 499_000,
+    "numbers": "1a " * 330_000,
+    "keywords": "network block for if " * 47_000,
+    "unknown": net("".join(f"x{i} = imgae -> cnov(8, 3)\n  " for i in range(31_000))),
+    "networks": "".join(f"network N{i} {{ }}\n" for i in range(52_000)),
+    "settings": "recipe r {\n" + "a = 1\n" * 160_000 + "}",
+}
+"""A megabyte of one thing."""
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_a_megabyte_of_one_thing(tmp_path: Path, name: str) -> None:
+    text = DENSE[name]
+    assert 900_000 < len(text) <= 1_000_000
+    refused(tmp_path, text)
+
+
+def test_what_was_not_looked_at_is_said(tmp_path: Path) -> None:
+    screen = refused(tmp_path, "{}" * 499_000)
+    assert screen.codes == ["E0101"]
+    assert re.search(r"note: the text from 1:[0-9]+ on was not looked at", screen.err)
+
+
+def test_a_mistake_behind_much_is_found(tmp_path: Path) -> None:
+    lines = "  x = image -> conv(8, 3)\n" * 8_000
+    screen = refused(tmp_path, f"network A {{\n  input image[3, 8, 8]\n{lines}  output ->\n}}\n")
+    assert screen.codes == ["E0101"]
+    assert screen.places[0][1:] == ("8003", "3")
 
 
 def test_a_long_expression_is_no_problem(tmp_path: Path) -> None:

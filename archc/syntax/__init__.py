@@ -32,17 +32,18 @@ def parse(source: Source, diagnostics: Diagnostics) -> tree.File:
 
 def _parse(source: Source, diagnostics: Diagnostics) -> tree.File:
     tokens = scan(source)
+    noticed = 0
     if len(tokens) and not tokens.reports:
         try:
             declarations, docs = parse_plain(source, tokens, "start")
-        except Rejected:
-            pass
+        except Rejected as rejected:
+            noticed = len(tokens) if rejected.token is None else rejected.token
         else:
             before = tokens.starts[0]
             return tree.File(source, docs.of_file(before), declarations, docs.all())
     from .recover import parse_broken
 
-    return parse_broken(source, tokens, diagnostics)
+    return parse_broken(source, tokens, diagnostics, noticed)
 
 
 def parse_expr(source: Source, diagnostics: Diagnostics) -> tree.Expr | None:

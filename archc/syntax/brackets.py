@@ -7,6 +7,8 @@ begins that cannot stand inside them; so a missing one costs its own statement o
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from ..diagnostics import Diagnostic
 from ..source import Source
 from .balance import Balance
@@ -32,6 +34,7 @@ _LEADS: dict[str, Content] = {
     "network": "body", "block": "body", "recipe": "settings", "repeat": "stages", "skip": "stages",
     "if": "body", "else": "body",
 }  # fmt: skip
+MAX_TELLING = 50_000  # tokens looked at behind a mistake that are brackets or tell of some
 MAX_LINES = 40  # lines looked through for one that begins too far left
 _BEHIND_STAGES = frozenset(("->", "via"))
 _BEFORE_STAGE = frozenset(("->", "(", ":", "then", "else", "=", "via"))
@@ -62,11 +65,16 @@ class Arranger(View):
 
     # ------------------------------------------------------------------ the pass
 
-    def arrange(self) -> Layout:
+    def arrange(self, noticed: int) -> Layout:
+        """`noticed`: a token at or behind the first mistake. Of what follows it only so much is
+        looked at as somebody would mend before trying again."""
         done = 0
-        for token in self._telling():
+        telling = self._telling()
+        most = bisect_left(telling, noticed) + MAX_TELLING
+        for count, token in enumerate(telling):
             self._emit(done, token)
-            if len(self.layout.reports) >= MAX_REPORTS:
+            if count == most or len(self.layout.reports) >= MAX_REPORTS:
+                self.layout.stopped = self.old.starts[token]
                 self.layout.skipped.append((self.old.starts[token], self.old.end))
                 break
             self._place(token)
@@ -390,10 +398,15 @@ class Arranger(View):
                 before = self.new.ends[-1]
                 self._pop(before, before)
         written = [body for body in bodies if self.source.text[body.start] == "{"]
-        if written and not deep and not (self.old.stopped and offset >= self.old.end):
+        if written and not deep and not self._beyond(offset):
             self._report(unclosed_bodies(self.old, written, offset, self.suspect))
         self.closed = len(self.new) - 1
         self.leads = [None]
+
+    def _beyond(self, offset: int) -> bool:
+        """Is it the end of what was looked at, but not of the text?"""
+        stopped = self.old.stopped or self.layout.stopped is not None
+        return stopped and offset >= self.old.end
 
     # ------------------------------------------------------------------ reports
 
@@ -418,7 +431,7 @@ class Arranger(View):
 
     def _unclosed(self, group: list[Open], offset: int) -> None:
         """Brackets that end nowhere; the statement around them is lost."""
-        if self.deep or (self.old.stopped and offset >= self.old.end):
+        if self.deep or self._beyond(offset):
             return
         self._report(unclosed(self.old, group, offset))
         before = self.new.ends[-1]
@@ -454,6 +467,6 @@ class Arranger(View):
             self.layout.cut.append(new.starts[self.closed])
 
 
-def arrange(tokens: Tokens) -> Layout:
-    """Tokens with balanced brackets; see Layout."""
-    return Arranger(tokens).arrange()
+def arrange(tokens: Tokens, noticed: int | None = None) -> Layout:
+    """Tokens with balanced brackets; see Layout and `Arranger.arrange`."""
+    return Arranger(tokens).arrange(len(tokens) if noticed is None else noticed)

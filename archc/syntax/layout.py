@@ -38,6 +38,7 @@ class Layout:
     reports: list[Diagnostic] = field(default_factory=list)
     skipped: list[tuple[int, int]] = field(default_factory=list)  # ranges of text left out
     cut: list[int] = field(default_factory=list)  # offsets of bodies that end too early
+    stopped: int | None = None  # where tokens end that were looked at, if the text goes on
 
 
 # ---------------------------------------------------------------------------- what is said

@@ -28,7 +28,11 @@ MAX_STATES = 20 * MAX_NESTING
 
 
 class Rejected(Exception):
-    """The text cannot be parsed."""
+    """The text cannot be parsed; `token` is where that was noticed, if it is known."""
+
+    def __init__(self, token: int | None = None) -> None:
+        super().__init__(token)
+        self.token = token
 
 
 class Lost(Exception):
@@ -96,7 +100,7 @@ class Driver:
             except Halt as halt:
                 watcher = self.watcher
                 if watcher is None:
-                    raise Rejected from None
+                    raise Rejected(halt.token) from None
                 ask = halt.ask
                 token = watcher.stuck(self, halt.token) if ask is None else ask(watcher, self)
 
@@ -198,19 +202,9 @@ def _lost(token: int) -> Halt:
     return Halt(token, lambda watcher, driver: watcher.lost(driver, token))
 
 
-def _paired(kinds: list[int]) -> bool:
-    """Are there as many closing brackets of each kind as opening ones? Cheap to tell, and often not
-    the case in a text with mistakes."""
-    literals = load().literals
-    return all(
-        kinds.count(literals[opening]) == kinds.count(literals[closing])
-        for opening, closing in ("()", "[]", "{}")
-    )
-
-
 def parse_plain(source: Source, tokens: Tokens, start: str) -> tuple[Any, Docs]:
     """The tree of tokens without mistakes, and the comments around it. Raises Rejected."""
-    if tokens.reports or not _paired(tokens.kinds):
+    if tokens.reports:
         raise Rejected
     docs = Docs(source, tokens.comments)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..diagnostics import Diagnostic, Diagnostics, Label, TooManyErrors
@@ -51,7 +52,8 @@ class Recovery(Watcher):
         self.view = View(self.tokens)
         self.watched = self._watched()
         self.start = "start"
-        self.stopped = len(reports) >= MAX_REPORTS  # the end of the text is not its end
+        # The end of the tokens is not that of the text.
+        self.stopped = len(reports) >= MAX_REPORTS or layout.stopped is not None
         # Reports of unexpected text, each with the number of its statement in `own` (the ranges of
         # text that belong to a lost statement but to no body in it), and whether `{` could stand.
         self.unexpected: list[tuple[Diagnostic, int, bool]] = []
@@ -343,14 +345,20 @@ def explain_expression(tokens: Tokens, reports: list[Diagnostic]) -> None:
         raise AssertionError("an expression was rejected without a reason")
 
 
-def parse_broken(source: Source, tokens: Tokens, diagnostics: Diagnostics) -> tree.File:
-    """The tree of a text with mistakes; see `archc.syntax.parse`."""
+def parse_broken(
+    source: Source, tokens: Tokens, diagnostics: Diagnostics, noticed: int
+) -> tree.File:
+    """The tree of a text with mistakes; see `archc.syntax.parse`.
+
+    `noticed` is a token at or behind the first mistake, if none is among `tokens.reports`.
+    """
     reports = list(tokens.reports)
     declarations: Any = ()
     broken: frozenset[str] = frozenset()
     docs = Docs(source, tokens.comments)
+    stopped: int | None = None
     if len(tokens):
-        layout = arrange(tokens)
+        layout = arrange(tokens, noticed)
         reports += layout.reports
         recovery = Recovery(layout, reports)
         recovery.builder.docs = docs
@@ -358,13 +366,14 @@ def parse_broken(source: Source, tokens: Tokens, diagnostics: Diagnostics) -> tr
         recovery.run_skipped()
         recovery.without_consequences()
         broken = lost_names(tokens, recovery.skipped)
-        if len(reports) >= MAX_REPORTS:
+        if len(reports) >= MAX_REPORTS or layout.stopped is not None:
             broken |= {"*"}
+        stopped = layout.stopped
     elif not reports:
         end = Span(source, len(source.text), len(source.text))
         help = "`archc new` starts a file with a network that checks"
         reports.append(Diagnostic("E0107", "the file declares nothing", (Label(end),), (), help))
-    _hand_over(reports, diagnostics)
+    _hand_over(reports, diagnostics, stopped)
     before = tokens.starts[0] if len(tokens) else len(source.text)
     return tree.File(source, docs.of_file(before), declarations, docs.all(), broken)
 
@@ -376,9 +385,17 @@ def broken_expression(source: Source, tokens: Tokens, diagnostics: Diagnostics) 
     _hand_over(reports, diagnostics)
 
 
-def _hand_over(reports: list[Diagnostic], diagnostics: Diagnostics) -> None:
-    """Reports in the order of the text. A full collection is the next reporter's to find out."""
+def _hand_over(
+    reports: list[Diagnostic], diagnostics: Diagnostics, stopped: int | None = None
+) -> None:
+    """Reports in the order of the text, the last with a note if the text from an offset on was not
+    looked at. A full collection is the next reporter's to find out."""
     reports.sort(key=lambda report: report.labels[0].span.start)
+    if stopped is not None and reports:
+        last = reports[-1]
+        line, column = last.labels[0].span.source.position(stopped)
+        note = f"the text from {line}:{column} on was not looked at"
+        reports[-1] = replace(last, notes=(*last.notes, note))
     try:
         for report in reports:
             diagnostics.add(report)

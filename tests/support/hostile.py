@@ -14,7 +14,7 @@ from archc.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-SECONDS = 20.0
+SECONDS = 10.0
 """Of processor time, for any input. On an idle machine none takes more than 2; what is to be caught
 here is work that grows without bound, and machines are busy."""
 
