@@ -250,23 +250,23 @@ class Criteria:
         case, both = self.case, bool(choice.cross_entropy)
         smooth = self._constant("SMOOTH", repr(choice.smooth))
         doc = "Soft Dice loss, plus cross entropy." if both else "Soft Dice loss."
-        likely = "output.sigmoid()" if channels == 1 else "output.softmax(1)"
+        probs = "output.sigmoid()" if channels == 1 else "output.softmax(1)"
         axes = str((0, *range(2, ndim))) if ndim > 2 else "0"
         masked: list[str] = []
         if case.ignoring and case.soft:
             masked = [
                 "if not target.is_floating_point():",
-                "    likely = likely * valid(output, target)",
+                "    probs = probs * valid(output, target)",
             ]
         elif case.ignoring:
-            likely += " * valid(output, target)"
+            probs += " * valid(output, target)"
         made = [
             f'"""{doc} Milletari et al. 2016."""',
             "output = output.float()",
             *self._rows(channels),
-            f"likely = {likely}",
+            f"probs = {probs}",
             *masked,
-            f"overlap, areas = (likely * rows).sum({axes}), likely.sum({axes}) + rows.sum({axes})",
+            f"overlap, areas = (probs * rows).sum({axes}), probs.sum({axes}) + rows.sum({axes})",
         ]
         dice = f"1 - ((2 * overlap + {smooth}) / (areas + {smooth})).mean()"
         if not both:
@@ -285,7 +285,8 @@ class Criteria:
                 "else:",
                 "    entropy = masked_cross_entropy(output, target)",
             ]
-        return [*made, *entropy, f"return dice + {choice.cross_entropy} * entropy"]
+        times = "" if choice.cross_entropy == 1 else f"{choice.cross_entropy} * "
+        return [*made, *entropy, f"return dice + {times}entropy"]
 
     def _flat_target(self) -> list[str]:
         """Targets of a single channel, without that axis."""
@@ -309,7 +310,10 @@ def _listed(paths: Sequence[str]) -> str:
 
 def _names(choices: Sequence[Loss]) -> list[str]:
     """What the functions of several losses are called: numbered where the name is not enough."""
-    names = [choice.name for choice in choices]
+    names = [
+        "dice_and_cross_entropy" if isinstance(c, Dice) and c.cross_entropy else c.name
+        for c in choices
+    ]
     return [
         f"{name}_loss" if names.count(name) == 1 else f"{name}_loss_{i + 1}"
         for i, name in enumerate(names)
