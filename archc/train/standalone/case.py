@@ -31,6 +31,7 @@ class Case:
     """What a script is about, and what is known of its data."""
 
     network: str
+    """Its name in the spec."""
     made: str
     """The class of it that the module beside the script defines."""
     called: str
