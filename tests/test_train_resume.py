@@ -615,6 +615,26 @@ def test_the_command_recalls_how_the_run_was_asked_for(
     assert "the network is another one" in capsys.readouterr().err
 
 
+def test_a_spec_from_standard_input_lives_on_in_the_run_s_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def piped(*args: str) -> int:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(SPEC.encode())))
+        return cli.main(["train", "-", "--set", "batch=90", "--set", "schedule=constant", *args])
+
+    assert piped("--set", "epochs=1", "-o", "run") == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert cli.main(["train", "--resume", "../run", "--set", "epochs=2"]) == 0
+    assert cli.main(["eval", "../run"]) == 0
+    assert cli.main(["train", "--resume", "../run", "--set", "epochs=3"]) == 0
+    assert capsys.readouterr().out.count("resumed in epoch") == 2
+    assert piped("--resume", "../run", "--set", "epochs=4") == 0
+    assert len(rows(tmp_path / "run")) == 4
+
+
 def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["train"]) == 2
     assert cli.main(["train", "--resume", str(tmp_path / "none")]) == 1

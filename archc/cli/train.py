@@ -123,7 +123,9 @@ def choose(args: argparse.Namespace) -> tuple[Compilation, Compiled, RecipeSpec]
     )
     settings = {k: v for k, v in args.set if k in known}
     args.overrides = {k: v for k, v in args.set if k not in known}
-    state = compile_spec(args.spec, Options(network=name, settings=settings, **limits))
+    # the text is given on: standard input can be read but once
+    chosen = Options(network=name, settings=settings, **limits)
+    state = compile_spec(args.spec, chosen, source=read.source)
     if not one_network(args, state):
         return None
     complain(args, state.diagnostics)
