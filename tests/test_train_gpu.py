@@ -25,7 +25,7 @@ from archc.train.loop import Trainer
 from archc.train.objective import Tally
 from archc.train.state import State, parse
 
-from .test_train_device import CASES, OUTPUTS, SGD, Classifier, call, setup_of, trainer_of
+from .support.trainings import CASES, OUTPUTS, SGD, Classifier, call, setup_of, trainer_of
 
 WANTED = os.environ.get("ARCHC_TEST_DEVICE", "cuda")
 ON_GPU = WANTED.startswith("cuda")
