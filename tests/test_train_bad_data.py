@@ -21,7 +21,7 @@ from PIL import Image
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import TrainError
-from archc.train.choices import Bce, Choice, Images, Masks, Npz, Pair
+from archc.train.choices import Bce, Choice, Idx, Images, Masks, Npz, Pair
 from archc.train.fitting import prepare
 from archc.train.metrics import IGNORED
 from archc.train.objective import Head, check_fit
@@ -292,6 +292,24 @@ def test_spoilt_folders(name: str, tmp_path: Path) -> None:
     spoil, source, words = SPOILT[name]
     spoil(tmp_path / "s")
     assert words in refused(source, tmp_path).message
+
+
+def test_independent_mistakes_come_together(tmp_path: Path) -> None:
+    odd = np.array([object()] * 8, dtype=object)
+    np.savez(tmp_path / "d.npz", **arrays(x_train=odd, y_test=np.ones(4, complex)))
+    first, second = refused(Npz(path="d.npz"), tmp_path).each()
+    assert ("x_train" in first.message, "y_test" in second.message) == (True, True)
+    bad = np.full((8, 6, 6), np.nan)
+    np.savez(tmp_path / "d.npz", **arrays(x_train=bad, y_train=np.arange(8) - 1, x_test=bad[:3]))
+    found = [error.message for error in refused(Npz(path="d.npz"), tmp_path).each()]
+    words = ("record 0 of x_train is not a number", "label -1 in record 0", "3 records in x_test")
+    assert len(found) == 3
+    assert all(part in message for part, message in zip(words, found, strict=True))
+    for name in ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (tmp_path / name).write_bytes(b"\0\0\x08")
+    for name in ("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"):
+        (tmp_path / name).write_bytes(b"text")
+    assert len(refused(Idx(path="."), tmp_path).each()) == 4
 
 
 @pytest.mark.filterwarnings("error")

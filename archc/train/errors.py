@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from ..source import Span
+
+T = TypeVar("T")
 
 
 class TrainError(Exception):
@@ -49,6 +53,19 @@ class Interrupted(Exception):
 
 class Elsewhere(Exception):
     """Another process of the run failed, and says why; this one just ends, with exit code 1."""
+
+
+def gathered(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """What each call gives; where some fail, all their failures together."""
+    made: list[T] = []
+    errors: list[TrainError] = []
+    for call in calls:
+        try:
+            made.append(call())
+        except TrainError as error:
+            errors += error.each()
+    raise_all(errors)
+    return made
 
 
 def raise_all(errors: list[TrainError]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Sized
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .choices import Images, Masks, Pair
-from .errors import TrainError, raise_all
+from .errors import TrainError, gathered, raise_all
 from .run import load_image, open_image
 from .samples import Data, Split, check_memory, halves
 
@@ -92,13 +93,15 @@ def read_masks(folder: Path, source: Masks) -> Data:
 
 def read_pair(image: Path, target: Path, source: Pair) -> Data:
     """One image [1, C, H, W] in 0..1 and its target, alike. Raises TrainError E0805."""
-    found: list[Tensor] = []
-    _each([image, target], lambda path: found.append(load_image(path, source.channels, [])[None]))
-    x, y = found
+    x, y = gathered(partial(_picture, path, source.channels) for path in (image, target))
     if x.shape != y.shape:
         raise _wrong(target, f"{_by(y)} pixels, but `{image}` has {_by(x)}")
     split = Split(x, y, str(image), str(target))
     return Data(split, split, image, ["one pair of images: it is trained on, and tested on"])
+
+
+def _picture(path: Path, channels: int) -> Tensor:
+    return load_image(path, channels, [])[None]
 
 
 def _each(files: Iterable[Path], read: Callable[[Path], None]) -> None:

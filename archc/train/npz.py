@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from .errors import TrainError
+from .errors import TrainError, gathered
 
 UNREADABLE = (
     ValueError,  # a header that is none, and every pickle
@@ -59,7 +60,8 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Tensor]:
             "E0811",
             f"`{path}` unpacks to {need / 1e9:.1f} GB; this machine has {have / 1e9:.1f} GB",
         )
-    return {name: _array(path, name) for name in names}
+    arrays = gathered(partial(_array, path, name) for name in names)
+    return dict(zip(names, arrays, strict=True))
 
 
 def _array(path: Path, name: str) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from .choices import (
     Pair,
     Scenes,
 )
-from .errors import TrainError
+from .errors import TrainError, gathered
 from .idx import read_idx
 from .images import read_images, read_masks, read_pair
 from .making import make_filtered, make_keypoints, make_scenes
@@ -138,12 +139,13 @@ def _load_idx(source: Choice, spec_dir: Path, trusted: bool) -> Data:
             f"The full set is looked for in {', '.join(str(p) for p in looked[:-1])}"
         )
     present = [file for file in files if file is not None]
-    train, test = _idx_split(present[0], present[1]), _idx_split(present[2], present[3])
+    pairs = (present[:2], present[2:])
+    train, test = gathered(partial(_idx_split, *pair) for pair in pairs)
     return Data(train, test, folder, notes, list(packaged.CLASSES.get(folder.name, ())))
 
 
 def _idx_split(images: Path, labels: Path) -> Split:
-    x, y = read_idx(images, 3), read_idx(labels, 1)
+    x, y = gathered([partial(read_idx, images, 3), partial(read_idx, labels, 1)])
     if len(x) != len(y):
         raise TrainError(
             "E0805", f"`{images}` holds {len(x):,} images, but `{labels}` {len(y):,} labels"
@@ -163,19 +165,9 @@ def _load_npz(source: Choice, spec_dir: Path, trusted: bool) -> Data:
     else:
         raise _missing("file", source.path, looked)
     arrays = read_npz(path, ("x_train", "y_train", "x_test", "y_test"))
-    splits = []
-    for part in ("train", "test"):
-        x = _samples(path, f"x_{part}", arrays[f"x_{part}"])
-        y = arrays[f"y_{part}"]
-        if len(x) != len(y):
-            raise TrainError(
-                "E0805", f"`{path}`: {len(x):,} records in x_{part}, but {len(y):,} in y_{part}"
-            )
-        if len(x) == 0:
-            raise TrainError("E0805", f"`{path}`: x_{part} is empty")
-        y = (_points if source.keypoints else _targets)(path, f"y_{part}", y)
-        at = (f"{path}: x_{part}", f"{path}: y_{part}")
-        splits.append(Split(x, y, *at, keypoints=source.keypoints))
+    splits = gathered(
+        partial(_npz_split, path, part, arrays, source.keypoints) for part in ("train", "test")
+    )
     bytes_of = [split.x.dtype == torch.uint8 for split in splits]
     if bytes_of[0] != bytes_of[1]:
         first, second = ("bytes (uint8)" if each else "other numbers" for each in bytes_of)
@@ -186,6 +178,20 @@ def _load_npz(source: Choice, spec_dir: Path, trusted: bool) -> Data:
             help="store both as one type",
         )
     return Data(splits[0], splits[1], path)
+
+
+def _npz_split(path: Path, part: str, arrays: dict[str, Tensor], keypoints: bool) -> Split:
+    x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+    if len(x) != len(y):
+        raise TrainError(
+            "E0805", f"`{path}`: {len(x):,} records in x_{part}, but {len(y):,} in y_{part}"
+        )
+    if len(x) == 0:
+        raise TrainError("E0805", f"`{path}`: x_{part} is empty")
+    read = _points if keypoints else _targets
+    x, y = gathered([partial(_samples, path, f"x_{part}", x), partial(read, path, f"y_{part}", y)])
+    at = (f"{path}: x_{part}", f"{path}: y_{part}")
+    return Split(x, y, *at, keypoints=keypoints)
 
 
 def _samples(path: Path, name: str, x: Tensor) -> Tensor:
