@@ -244,7 +244,7 @@ def _typed(
     session: Session, unit: Unit, decl: tree.Network, settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Settings from outside, checked against the parameters' types."""
-    from .arguments import typed
+    from .fitting import typed
 
     by_name = {p.name.name: p for p in decl.params}
     made = {}

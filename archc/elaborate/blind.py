@@ -12,9 +12,9 @@ from typing import Any
 
 from ..graph import Body
 from ..syntax import tree
-from .arguments import typed
 from .bodies import input_statements
 from .body import Builder
+from .fitting import typed
 from .frame import Frame
 from .modules import Unit
 from .session import Session

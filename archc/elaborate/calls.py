@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ..graph import Body, Input, Output, leaves
 from ..source import Span
 from ..syntax import tree
-from .arguments import Given, block_arguments, convert, typed
+from .arguments import Given, block_arguments
 from .bodies import misread, mistaken_before
 from .body import Builder, poisoned, rebuild, tensors, tree_of
+from .fitting import convert, typed
 from .naming import snake
 from .session import Call
 from .values import POISON, Callable, Fail, Record, Tensor, freeze, kind_of, plain

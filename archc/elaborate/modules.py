@@ -7,9 +7,10 @@ from typing import Any
 from ..diagnostics import closest
 from ..source import Span
 from ..syntax import tree
-from .arguments import block_arguments, typed
+from .arguments import block_arguments
 from .body import poisoned
 from .expressions import Expressions
+from .fitting import typed
 from .session import Session
 from .spoken import Spoken
 from .values import POISON, Callable, Exhausted, Fail

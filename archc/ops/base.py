@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from ..diagnostics.model import closest
 from .call import Torch
 from .error import OpError
-from .kinds import REF, Kind, Refused
+from .kind import REF, Kind, Refused
 from .windows import POINT, Geometry
 
 __all__ = ["AXES", "REF", "Op", "OpError", "Shape", "per_axis", "show", "spatial"]

@@ -10,8 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from ..diagnostics import Diagnostic
-from ..source import Source
-from .balance import Balance
 from .build import MAX_NESTING
 from .layout import (
     BODIES,
@@ -26,32 +24,30 @@ from .layout import (
     unclosed_bodies,
     wrong_partner,
 )
+from .partners import Partners
 from .tables import load
 from .tokens import MAX_REPORTS, Tokens
-from .view import DECLARATIONS, MAX_LOOK, STATEMENTS, View
+from .view import DECLARATIONS, STATEMENTS
 
 _LEADS: dict[str, Content] = {
     "network": "body", "block": "body", "recipe": "settings", "repeat": "stages", "skip": "stages",
     "if": "body", "else": "body",
 }  # fmt: skip
 MAX_TELLING = 50_000  # tokens looked at behind a mistake that are brackets or tell of some
-MAX_LINES = 40  # lines looked through for one that begins too far left
 _BEHIND_STAGES = frozenset(("->", "via"))
 _BEFORE_STAGE = frozenset(("->", "(", ":", "then", "else", "=", "via"))
 
 
-class Arranger(View):
+class Arranger(Partners):
     """One pass over the tokens with a stack of open brackets."""
 
     def __init__(self, tokens: Tokens) -> None:
         super().__init__(tokens)
         self.old = tokens
-        self.source: Source = tokens.source
         new = Tokens(tokens.source, tokens.end)
         new.renamed = tokens.renamed
         self.new = new
         self.layout = Layout(new)
-        self.stack: list[Open] = []
         self.leads: list[Content | None] = [None]
         self.column = 1  # of the declaration that the stack belongs to
         self.closed = -1  # new token at which the stack was last empty again
@@ -59,9 +55,6 @@ class Arranger(View):
         self.header = -1  # the keyword that the last lead came from
         # Closing brackets that are to be expected too many, because others were closed early.
         self.debts: dict[str, int] = {}
-        self.deep = False
-        self.indents: dict[int, int] = {}  # line -> blanks before its first token
-        self.balance = Balance(self)
 
     # ------------------------------------------------------------------ the pass
 
@@ -250,16 +243,6 @@ class Arranger(View):
             return "body"
         return "body" if self.is_name(token + 1) and self.is_name(token + 2) else "stages"
 
-    def _indentation(self, offset: int) -> int:
-        line = self.source.position(offset)[0]
-        known = self.indents.get(line)
-        if known is None:
-            start = at = self.source.starts[line - 1]
-            while self.source.text[at : at + 1] in (" ", "\t"):
-                at += 1
-            known = self.indents[line] = at - start
-        return known
-
     def _too_deep(self, start: int) -> None:
         self._add(load().wrong, start, start)
         self.deep = True
@@ -291,74 +274,6 @@ class Arranger(View):
         self._pop(start, start + 1)
         if sign == "}" and not self.stack:
             self.closed = len(self.new) - 1
-
-    def _partner(self, token: int, sign: str) -> int | None:
-        """The place in the stack of the bracket that a closing one is meant for, or None."""
-        if not self.stack:
-            return None
-        last = len(self.stack) - 1
-        top = self.stack[last]
-        if top.sign == PARTNER[sign]:
-            return self._aligned(token, sign, last)
-        same_line = self.source.position(top.start)[0] == self._line(token)
-        later = self._closed_later(token, top.sign)
-        meant = top.content not in BODIES and same_line and not later
-        for place in range(last, -1, -1):
-            if self.stack[place].sign == PARTNER[sign]:
-                outer_line = self.source.position(self.stack[place].start)[0]
-                plain = all(opened.content == "items" for opened in self.stack[place:])
-                if plain or outer_line == self._line(token) or self.first_on_line(token):
-                    return place
-                # `conv(3}` in a body of several lines, `{ conv(3)) }` in a group of several
-                return last if meant else place if sign == "}" and not later else None
-            if self.stack[place].content in BODIES and sign != "}":
-                break
-        return last if meant else None
-
-    def _aligned(self, token: int, sign: str, last: int) -> int:
-        """The place in the stack of what a closing bracket is meant for, the innermost being of its
-        kind: an outer one, if the text since the innermost is not indented as if it stood inside,
-        and there are not enough closing brackets for all."""
-        if self.deep:
-            return last
-        outer = [n for n in range(last) if self.stack[n].sign == PARTNER[sign]]
-        due = len(outer) + 1
-        if not outer or not self.balance.lacks(token, sign, due):
-            return last
-        column = self.source.position(self.old.starts[token])[1] - 1
-        inner = self.stack[last]
-        if self.first_on_line(token):
-            found = [n for n in outer if self.stack[n].column <= column < inner.column]
-            return found[-1] if found else last
-        return outer[-1] if self._left(inner, self._line(token)) else last
-
-    def _left(self, opened: Open, last: int) -> bool:
-        """Does a line behind that of an open bracket, up to another, begin as far left as it?"""
-        first = self.source.position(opened.start)[0]
-        for line in range(first + 1, min(last, first + MAX_LINES) + 1):
-            text = self.source.line(line)
-            begun = text.lstrip(" \t")
-            if begun and begun[0] not in "#)]}" and len(text) - len(begun) <= opened.column:
-                return True
-        return False
-
-    def _closed_later(self, token: int, sign: str) -> bool:
-        """Whether an open bracket has its own partner behind a wrong one, in the same statement."""
-        depth = 0
-        for later in range(token + 1, min(token + 1 + MAX_LOOK, len(self.old))):
-            text = self.text(later)
-            if text in ("(", "[", "{"):
-                depth += 1
-            elif text in (")", "]", "}"):
-                if depth == 0:
-                    return text == PARTNER[sign]
-                depth -= 1
-            elif depth == 0 and (self.is_statement(later) or self.is_declaration(later)):
-                return False
-        return False
-
-    def _line(self, token: int) -> int:
-        return self.source.position(self.old.starts[token])[0]
 
     def _pop(self, start: int, end: int) -> None:
         """Close the innermost bracket with a token at a place."""
