@@ -355,8 +355,9 @@ def test_without_a_good_state_there_is_no_going_on(tmp_path: Path) -> None:
     assert (caught.value.code, len(caught.value.notes)) == ("E0808", 1)
     for name in (STATE, PREVIOUS):
         (folder / name).unlink()
-    with pytest.raises(TrainError, match="holds no state of a run"):
+    with pytest.raises(TrainError, match="holds no state of a run") as caught:
         go(folder, resume=True)
+    assert f"begin it again, with `-o {folder}`" in str(caught.value.help)
     with pytest.raises(TrainError, match="no folder") as caught:
         go(tmp_path / "nowhere", resume=True)
     assert caught.value.code == "E0808"

@@ -20,7 +20,7 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from .errors import TrainError
-from .rundir import PREVIOUS, STATE
+from .rundir import PREVIOUS, SETTINGS, STATE
 
 HEADER = "archc-state"
 """The entry of the file's header that holds facts and checksum, as JSON."""
@@ -92,11 +92,10 @@ def latest(folder: Path) -> tuple[bytes, list[str]]:
             notes=tuple(said[1:]),
             help=f"`archc train SPEC --init {folder}` begins anew, with its weights",
         )
-    raise TrainError(
-        "E0808",
-        f"`{folder}` holds no state of a run to go on from",
-        help="name the folder that a run wrote to, as `runs/lenet5-001`",
-    )
+    help = "name the folder that a run wrote to, as `runs/lenet5-001`"
+    if (folder / SETTINGS).exists():
+        help = f"the run ended before its first state: begin it again, with `-o {folder}`"
+    raise TrainError("E0808", f"`{folder}` holds no state of a run to go on from", help=help)
 
 
 def _checksum(tensors: Mapping[str, Tensor], facts: str) -> int:

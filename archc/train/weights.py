@@ -31,7 +31,11 @@ def file_of(path: Path) -> Path:
         return path
     found = [path / name for name in (BEST, LAST) if (path / name).is_file()]
     if not found:
-        raise TrainError("E0808", f"`{path}` is a folder without {BEST} or {LAST}")
+        raise TrainError(
+            "E0808",
+            f"`{path}` is a folder without {BEST} or {LAST}",
+            help="a run has them from the end of its first epoch on",
+        )
     return found[0]
 
 
