@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .diagnostics import Diagnostic, Diagnostics, TooManyErrors, closest
 from .elaborate import Claim, Elaborated, Limits, Program, load
-from .elaborate.values import POISON
+from .elaborate.wanted import wanted
 from .source import Source, Span
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def elaborate(state: Compilation) -> None:
     if state.program is None:
         return
     state.program.check_constants()
-    for name, settings in _wanted(state, state.program):
+    options = state.options
+    for name, settings in wanted(state.program, state.path, options.network, options.settings):
         made = state.program.elaborate(name, settings, state.options.sizes)
         if made is not None:
             state.networks.append(Compiled(name, made.doc, made, made.graph))
@@ -352,64 +353,3 @@ def _check_recipe(state: Compilation, spec: RecipeSpec) -> None:
                     if meant
                     else f"outputs: {', '.join(names)}",
                 )
-
-
-# ---------------------------------------------------------------------------- which networks
-
-
-def _wanted(state: Compilation, program: Program) -> list[tuple[str, dict[str, Any]]]:
-    """Names and settings of the networks to work out."""
-    declared, wanted = program.networks, state.options.network
-    if wanted is not None and wanted not in declared:
-        if not program.unit.may_declare(wanted):
-            meant = closest(wanted, declared)
-            have = ", ".join(declared) or "none"
-            state.diagnostics.error(
-                "E0207",
-                f"`{state.path}` declares no network `{wanted}`",
-                help=f"did you mean `{meant}`?" if meant else f"its networks: {have}",
-            )
-        return []
-    names = [wanted] if wanted is not None else _complete(program, state.options)
-    return _with_settings(state, program, names)
-
-
-def _complete(program: Program, options: Options) -> list[str]:
-    """Networks whose parameters all have values; where none is so, all: each says what it needs."""
-    given = set(options.settings)
-    complete = [name for name in program.networks if program.missing(name) <= given]
-    return complete or list(program.networks)
-
-
-def _with_settings(
-    state: Compilation, program: Program, names: list[str]
-) -> list[tuple[str, dict[str, Any]]]:
-    """Settings for each network: those that it has as parameters; one that none has is wrong."""
-    values: dict[str, Any] = {}
-    known: set[str] = set()
-    parameters = {name: [p.name.name for p in program.parameters(name)] for name in names}
-    for owned in parameters.values():
-        known.update(owned)
-    broken = False
-    for key, text in state.options.settings.items():
-        if key not in known:
-            meant = closest(key, known)
-            state.diagnostics.error(
-                "E0301",
-                f"no network here has a parameter `{key}`",
-                (Span(Source(f"--set {key}", text), 0, len(text)), ""),
-                help=f"did you mean `{meant}`?"
-                if meant
-                else f"parameters: {', '.join(sorted(known)) or 'none'}",
-            )
-            broken = True
-            continue
-        values[key] = program.value(text, key)
-        broken = broken or values[key] is POISON
-    if broken:
-        return []
-    return [
-        (name, {k: v for k, v in values.items() if k in parameters[name]})
-        for name in names
-        if not values or any(k in parameters[name] for k in values)
-    ]

@@ -8,25 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from math import prod
 from typing import NamedTuple
 
 from ..conditions import Atom, Condition, atoms, decide, renamed
-from ..dims import Floor, Linear
 from ..graph import Graph
-from .free_needs import Need, Needs, both, floors, shape_text, strongest
+from .free_needs import Need, Needs, both, strongest
+from .free_reasons import Reason, Reasons
 from .free_sets import Grid, TooLarge, only_symbol
 from .free_text import has_or, set_text
 
 _WITNESSES = 4096
-
-
-class Reason(NamedTuple):
-    """A part of the answer: the condition as text, and the layer that is why."""
-
-    text: str
-    because: str
-    file: str
-    line: int
 
 
 class Answer(NamedTuple):
@@ -71,8 +63,8 @@ class FreeSizes:
         self.symbols = dict(graph.main.rows)
         """The free sizes and their values at hand."""
         needs = Needs(graph)
-        self._steps = needs.steps
-        self._main = graph.sites[graph.main.site].file if graph.main.site >= 0 else ""
+        main = graph.sites[graph.main.site].file if graph.main.site >= 0 else ""
+        self._why = Reasons(needs.steps, main)
         where: Condition = True
         for part in wheres:
             where = both(where, part)
@@ -111,7 +103,7 @@ class FreeSizes:
             return ()
         grid = self.grid
         masks = [(need, grid.masks(need.condition)[0]) for need in self._whole]
-        return tuple(self._reason(set_text(grid, mask), need) for need, mask in _by_line(masks))
+        return self._why.each(grid, masks)
 
     # ------------------------------------------------------------------ answers
 
@@ -146,7 +138,7 @@ class FreeSizes:
 
     def _answer(self, grid: Grid | None, needs: list[Need], given: Sequence[Need] = ()) -> Answer:
         if grid is None:
-            unknown = tuple(self._reason("", need) for need in [*given, *needs])
+            unknown = tuple(self._why.reason("", need) for need in [*given, *needs])
             return Answer(None, None, (), unknown)
         sure = possible = base = grid.everything
         for need in given:
@@ -164,8 +156,8 @@ class FreeSizes:
         return Answer(
             None if open_ else self._with_equal(text),
             self._sizes(grid.smallest(sure)),
-            self._reasons(grid, needs, base),
-            tuple(self._reason("", need) for need in open_),
+            self._why.necessary(grid, needs, base),
+            tuple(self._why.reason("", need) for need in open_),
         )
 
     def _sizes(self, sizes: dict[str, int] | None) -> dict[str, int] | None:
@@ -216,7 +208,7 @@ class FreeSizes:
             sure &= holds
         for need in [*self._weights, *self._whole]:
             whole &= grid.masks(need.condition)[0]
-        reasons = self._reasons(grid, self._build, stated | maybe)
+        reasons = self._why.necessary(grid, self._build, stated | maybe)
         possible, sure = grid.some(possible, silent), grid.some(sure, silent)
         wrong = stated & ~possible
         if wrong:
@@ -258,67 +250,6 @@ class FreeSizes:
                 return sizes
         return None
 
-    # ------------------------------------------------------------------ reasons
-
-    def _reasons(self, grid: Grid, needs: list[Need], given: int) -> tuple[Reason, ...]:
-        """The needs without which other sizes were possible, latest first to be kept."""
-        masks = [(need, grid.masks(need.condition)) for need in needs]
-        sets = [(need, holds | unknown) for need, (holds, unknown) in masks]
-        total = given
-        for _, mask in sets:
-            total &= mask
-        # Each is dropped that the earlier ones kept and the later ones imply together.
-        after = [given] * (len(sets) + 1)
-        for i in range(len(sets) - 1, -1, -1):
-            after[i] = after[i + 1] & sets[i][1]
-        kept, before = [], given
-        for i, (need, mask) in enumerate(sets):
-            if before & after[i + 1] != total:
-                kept.append((need, mask))
-                before &= mask
-        return tuple(self._reason(set_text(grid, mask), need) for need, mask in _by_line(kept))
-
-    def _reason(self, text: str, need: Need) -> Reason:
-        arrives = dict.fromkeys(map(shape_text, need.arrives))
-        because = f"{need.what} ({self._place(need.file, need.line)})"
-        if arrives:
-            because += f" {'joins' if len(arrives) > 1 else 'gets'} {' and '.join(arrives)}"
-        steps = self._chain(need.forms())
-        return Reason(text, f"{because}; {steps}" if steps else because, need.file, need.line)
-
-    def _place(self, file: str, line: int) -> str:
-        return f"line {line}" if file == self._main else f"{file}:{line}"
-
-    def _chain(self, forms: Iterable[Linear]) -> str:
-        """How the most divided of some sizes came to be: `halved 4 times (lines 5, 8)`."""
-        atom = max(
-            (atom for form in forms for atom in _floors_within(form)),
-            key=lambda a: a.divisor,
-            default=None,
-        )
-        ratios: list[int] = []
-        places: list[str] = []
-        while atom is not None and atom in self._steps:
-            line, file, before = self._steps[atom]
-            coarser = atom.divisor
-            smaller = [a for a in floors(before) if a.divisor < coarser]
-            inner = max(smaller, key=lambda a: a.divisor, default=None)
-            ratios.append(atom.divisor // (inner.divisor if inner is not None else 1))
-            places.append(str(line) if file == self._main else f"{file}:{line}")
-            atom = inner
-        if not ratios:
-            return ""
-        times = f"{len(ratios)} times" if len(ratios) > 1 else "once"
-        how = f"halved {times}" if set(ratios) == {2} else f"divided by {_product(ratios)} in all"
-        lines = list(dict.fromkeys(reversed(places)))
-        return f"{how} ({'line' if len(lines) == 1 else 'lines'} {', '.join(lines)})"
-
-
-def _floors_within(form: Linear) -> list[Floor]:
-    """The floors of a sum, also those in its products."""
-    _, factors = form.factors()
-    return [atom for factor in factors for atom in floors(factor)]
-
 
 def _needless(grid: Grid, good: int, spare: int) -> dict[str, int] | None:
     """The smallest sizes of `spare` that people would give, None if there are none.
@@ -341,34 +272,10 @@ def _needless(grid: Grid, good: int, spare: int) -> dict[str, int] | None:
             given = [c.first for c in axis.classes[at] if step and c.first % step == 0]
             if given:
                 sizes[axis.name] = min(given)
-        units = _product(sizes.values())
+        units = prod(sizes.values())
         if len(sizes) == len(grid.axes) and (best is None or units < best[0]):
             best = units, sizes
     return best[1] if best else None
-
-
-def _by_line(kept: list[tuple[Need, int]]) -> list[tuple[Need, int]]:
-    """What one line needs, together: in the words of where the most was divided."""
-    found: dict[tuple[str, int, str], tuple[Need, int]] = {}
-    for need, mask in kept:
-        key = need.file, need.line, need.what
-        if key in found:
-            other, before = found[key]
-            need, mask = max(need, other, key=lambda n: _most(n.forms())), mask & before
-        found[key] = need, mask
-    return list(found.values())
-
-
-def _most(forms: Iterable[Linear]) -> int:
-    """The largest divisor in some sizes."""
-    return max((a.divisor for form in forms for a in _floors_within(form)), default=1)
-
-
-def _product(numbers: Iterable[int]) -> int:
-    result = 1
-    for n in numbers:
-        result *= n
-    return result
 
 
 def _settled(need: Need, grid: Grid) -> bool:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ..source import Source, Span
-from ..syntax import tree
+from ..syntax.frozen import Frozen
 from .common import compiled, complain
 
 
@@ -37,7 +37,7 @@ def tree_lines(root: Any) -> list[str]:
     while pending:
         depth, name, node = pending.pop()
         lead = "  " * depth + (f"{name}: " if name else "")
-        if isinstance(node, tree.Frozen):
+        if isinstance(node, Frozen):
             lines.append(f"{lead}{type(node).__name__}")
             hidden = ("span", "source", "comments")
             inner = [(n, getattr(node, n)) for n in node.fields if n not in hidden]

@@ -50,7 +50,7 @@ class Recovery(Watcher):
         self.bodies: deque[int] = deque()  # opening braces in skipped text, to be parsed
         self.heights: dict[int, int] = {}  # opening brace of a body -> states behind it
         self.view = View(self.tokens)
-        self.watched = self._watched()
+        self.watched = self.view.turns()
         self.start = "start"
         # The end of the tokens is not that of the text.
         self.stopped = len(reports) >= MAX_REPORTS or layout.stopped is not None
@@ -82,17 +82,6 @@ class Recovery(Watcher):
             self.run(self.layout.content[brace], brace, self.layout.match[brace] + 1)
 
     # ------------------------------------------------------------------ the driver's questions
-
-    def _watched(self) -> frozenset[int]:
-        """Tokens that may begin a statement where the parser expects none, and opening braces."""
-        literals, name = load().literals, self.view.name
-        always = (literals["for"], literals["{"])
-        follows = (literals["="], literals[","], literals["."])
-        kinds = self.tokens.kinds
-        pairs = enumerate(zip(kinds, [*kinds[1:], load().end], strict=False))
-        return frozenset(
-            [n for n, (k, after) in pairs if k in always or (k == name and after in follows)]
-        )
 
     def shifting(self, driver: Driver, token: int) -> bool:
         """A line that begins with `name =` begins a statement, wherever the parser stands; a `for`

@@ -70,6 +70,16 @@ class View:
             self._targets[each] = names if assigned else 0
         return len(run) if assigned else 0
 
+    def turns(self) -> frozenset[int]:
+        """Tokens that may begin a statement where the parser expects none, and opening braces."""
+        literals = load().literals
+        always = (literals["for"], literals["{"])
+        follows = (literals["="], literals[","], literals["."])
+        pairs = enumerate(zip(self.kinds, [*self.kinds[1:], load().end], strict=False))
+        return frozenset(
+            [n for n, (k, after) in pairs if k in always or (k == self.name and after in follows)]
+        )
+
     def is_declaration(self, token: int) -> bool:
         """`network X`, `use "..."`, `block X`: not the `block` that is a type or a label."""
         if self.text(token) not in DECLARATIONS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -18,11 +17,12 @@ from .levels import Level
 from .loops import worth
 from .merge import merge
 from .names import is_reserved, variable
+from .parameters import annotation, is_spare, parameters
 from .place import Placer
 from .program import Merged, Program
-from .rows import Context, Made, Param, kind, known, source_names
+from .rows import Context, Made, Param, known, source_names
 from .shapes import Symbols
-from .solve import ABSENT, Solver, constant, fits, same
+from .solve import ABSENT, Solver, constant, same
 from .swap import fill, over_list, replace
 from .templates import Hoist, Joiner, clustered, constructor, expression, members, of_value
 from .text import docstring, signature
@@ -83,13 +83,11 @@ class ClassBuilder:
         self.kept: dict[str, None] = {}
         """Parameters that forward needs."""
         body = self._sequential() if program is None else self._module(program)
-        self.params = self._parameters("\n".join(body))
-        if self._is_spare("in_channels"):
+        self.params = parameters(self, "\n".join(body))
+        if is_spare(self, "in_channels"):
             self.spared = True
             return self._attempt(program)
-        head = signature(
-            "__init__", [(p.name, self._annotation(p), p.default) for p in self.params]
-        )
+        head = signature("__init__", [(p.name, annotation(p), p.default) for p in self.params])
         base = "nn.Sequential" if program is None else "nn.Module"
         doc = "" if self.main else docstring(self.units[0].doc)
         text = [f"class {self.name}({base}):", *doc.splitlines()]
@@ -368,53 +366,6 @@ class ClassBuilder:
         elif isinstance(layer, Chain):
             for _, part in layer.items:
                 self._note_helpers(part)
-
-    # ------------------------------------------------------------------ parameters
-
-    def _parameters(self, body: str) -> list[Param]:
-        """Those that are used: channels first, then the block's own in its order, then others."""
-        code = re.sub(r"  # .*", "", body)
-        order = list(known(self.units, self.names))
-        order.sort(key=lambda n: not (n == "in_channels" or n.endswith("_channels")))
-        new = [n for n in self.solver.known if n not in order]
-        own = [p.name for p in self.params] if self.recursive else []
-        wanted = {*self.solver.used, *new, *own}
-        made = [
-            Param(name, self.solver.known[name], name in order)
-            for name in (*order, *new)
-            if name in wanted and re.search(rf"(?<![.\w]){name}\b", code)
-        ]
-        for param in reversed(made):
-            if param.name.endswith("in_channels"):
-                break
-            default = self._usual(param)
-            if default is ABSENT:
-                break
-            param.default = default
-        return made
-
-    def _is_spare(self, name: str) -> bool:
-        """Is a parameter an element of another, whose number is a third?"""
-        given = {param.name: param.row for param in self.params}
-        return name in given and any(
-            fits(given[name], row)
-            for text in self.solver.elements()
-            if set(names_in(text)) <= set(given) and (row := self.solver.row(text)) is not None
-        )
-
-    def _usual(self, param: Param) -> Any:
-        """The value that most instances give, where it is one that leaves things as they are."""
-        counts: Counter[str] = Counter()
-        for number, value in zip(self.numbers, param.row, strict=True):
-            counts[repr(value)] += max(1, self.context.calls[number])
-        text, most = counts.most_common(1)[0]
-        value = next(v for v in param.row if repr(v) == text)
-        neutral = value is None or (isinstance(value, (bool, int)) and value in (0, 1))
-        return value if neutral and 2 * most > sum(counts.values()) else ABSENT
-
-    def _annotation(self, param: Param) -> str:
-        kinds = dict.fromkeys(kind(v) for v in param.row)
-        return " | ".join(sorted(kinds, key=lambda k: (k == "None", k)))
 
 
 def _site(layer: Layer, step: Step) -> int:
