@@ -63,7 +63,6 @@ def assign(
     pairs: list[tuple[str, tree.Arg]] = []
     seen: dict[str, Span] = {}
     broken = False
-    parameters = f"its parameters: {', '.join(params)}" if params else "it has no parameters"
     for position, arg in enumerate(args):
         if arg.name is None:
             if position >= len(params):
@@ -71,7 +70,7 @@ def assign(
                     "E0303",
                     f"`{what}` takes at most {len(params)} argument{'s'[: len(params) != 1]}",
                     (arg.span, "one too many"),
-                    help=parameters,
+                    help=_listed(params),
                 )
                 broken = True
                 break
@@ -79,24 +78,8 @@ def assign(
         else:
             name = arg.name.name
             if name not in params:
-                from . import foreign
-
-                meant = closest(name, params)
-                advice = foreign.parameter(name, params) if known(what) else None
-                if advice is not None:
-                    meant = foreign.renamed(advice)
+                _no_parameter(self, what, params, arg.name, declared)
                 broken = True
-                if declared and meant and misspelt.parameter(self, declared[meant], name):
-                    continue
-                self.session.report(
-                    "E0301",
-                    f"`{what}` has no parameter `{name}`",
-                    arg.name.span,
-                    help=advice or (f"did you mean `{meant}`?" if meant else parameters),
-                    fixes=[Fix(f"did you mean `{meant}`?", (Edit(arg.name.span, meant),))]
-                    if meant
-                    else (),
-                )
                 continue
         if name in seen:
             self.session.report(
@@ -111,6 +94,36 @@ def assign(
         seen[name] = arg.span
         pairs.append((name, arg))
     return None if broken else pairs
+
+
+def _no_parameter(
+    self: Expressions,
+    what: str,
+    params: tuple[str, ...],
+    name: tree.Ident,
+    declared: dict[str, tree.Param] | None,
+) -> None:
+    """E0301 for an argument whose name is none of the parameters'."""
+    from . import foreign
+
+    meant = closest(name.name, params)
+    advice = foreign.parameter(name.name, params) if known(what) else None
+    if advice is not None:
+        meant = foreign.renamed(advice)
+    if declared and meant and misspelt.parameter(self, declared[meant], name.name):
+        return
+    guess = f"did you mean `{meant}`?"
+    self.session.report(
+        "E0301",
+        f"`{what}` has no parameter `{name.name}`",
+        name.span,
+        help=advice or (guess if meant else _listed(params)),
+        fixes=[Fix(guess, (Edit(name.span, meant),))] if meant else (),
+    )
+
+
+def _listed(params: tuple[str, ...]) -> str:
+    return f"its parameters: {', '.join(params)}" if params else "it has no parameters"
 
 
 def operator_arguments(

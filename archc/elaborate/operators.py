@@ -83,6 +83,32 @@ def _swapped(
     return swaps.report(self.session, target.name, given, wrong, fit)
 
 
+def _values_given(
+    self: Stages, op: str, merged: dict[str, Any], given: Given, span: Span
+) -> list[tuple[int, Shape]]:
+    """(id, shape) of the values of the network among the arguments (`merged`, where they become
+    references): they are inputs, too."""
+    found: list[tuple[int, Shape]] = []
+    for name in operator(op).takes_value():
+        value = merged.get(name)
+        if not isinstance(value, Tensor):
+            continue
+        merged[name] = REF
+        if op != "unpool":
+            found.append((value.id, value.shape))
+            continue
+        if value.pooled is None:
+            self.session.fail(
+                "E0407",
+                "`unpool` needs a value that comes from a max pool",
+                (given.spans.get(name, span), "this one does not"),
+                help="pass the result of `pool(...)` itself, through block inputs if need be",
+            )
+        merged["size"] = tuple(value.pooled)
+        found.append((self.builder.positions(value.id), value.shape))
+    return found
+
+
 def apply(
     self: Stages,
     target: Callable,
@@ -102,25 +128,9 @@ def apply(
     merged = _merged(target, given)
     inputs = [t.id for t in values]
     shapes = [t.shape for t in values]
-    for name in operator(target.name).takes_value():
-        value = merged.get(name)
-        if isinstance(value, Tensor):
-            merged[name] = REF
-            if target.name == "unpool":
-                if value.pooled is None:
-                    session.fail(
-                        "E0407",
-                        "`unpool` needs a value that comes from a max pool",
-                        (given.spans.get(name, span), "this one does not"),
-                        help="pass the result of `pool(...)` itself, "
-                        "through block inputs if need be",
-                    )
-                merged["size"] = tuple(value.pooled)
-                inputs.append(builder.positions(value.id))
-                shapes.append(value.shape)
-            else:
-                inputs.append(value.id)
-                shapes.append(value.shape)
+    for value, shape in _values_given(self, target.name, merged, given, span):
+        inputs.append(value)
+        shapes.append(shape)
     op = _intern(self, target, merged, given, span)
     try:
         outputs = session.outputs(op, tuple(shapes))
