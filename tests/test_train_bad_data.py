@@ -212,6 +212,18 @@ def test_bce_learns_shares_only() -> None:
         check_fit([head], [x], [Split(x, torch.tensor([[0.0], [-1], [0], [0]]), "x", "y")])
 
 
+@pytest.mark.parametrize("shape", [(8,), (8, 4, 4)])
+def test_one_output_for_two_classes_learns_by_bce(shape: tuple[int, ...]) -> None:
+    y = torch.arange(8) % 2
+    split = Split(torch.zeros(8, 1, 4, 4), y.reshape(8, *[1] * (len(shape) - 1)).expand(shape),
+                  "x", "y")  # fmt: skip
+    with pytest.raises(TrainError, match="1 class, but the data have at least 2") as caught:
+        check_labels(split, 1)
+    assert "write `loss = bce()`" in str(caught.value.help)
+    out = torch.zeros(8, 1, *shape[1:])
+    check_fit([Head("y", 1.0, Bce(), False)], [out], [split])
+
+
 def test_labels_that_no_network_has_outputs_for() -> None:
     split = Split(torch.zeros(8, 1), torch.full((8,), 1 << 40), "x", "y")
     with pytest.raises(TrainError, match="label 1099511627776 in record 0") as caught:

@@ -60,6 +60,8 @@ def _listed(y: Tensor, split: Split) -> tuple[str, ...]:
 
 def _help(split: Split, wrong: Tensor, most: int, classes: int) -> str:
     outputs = f"give the last layer {most + 1} outputs"
+    if classes == 1 and most == 1:
+        return f"write `loss = bce()`: one output then tells two classes apart; or {outputs}"
     if split.kind == "masks" and bool((wrong == wrong[0]).all()) and most > classes:
         return f"write `ignore = {most}`, if that marks what belongs to no class; else {outputs}"
     if split.kind == "masks":
