@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from archc import __version__
 from archc.analysis.devices import DEVICES, Device
@@ -145,12 +145,17 @@ def recipe(**settings: object) -> Recipe:
 
 @dataclass
 class Synthetic:
-    """Random images and classes, as many as `steps` batches."""
+    """Random images and classes, as many as `steps` batches. `dense`: a class for each pixel."""
 
     shape: tuple[int, int, int]
     classes: int
     batch: int
     steps: int
+    dense: bool = False
+
+    def targets(self, count: int, draw: torch.Generator) -> Tensor:
+        places = self.shape[1:] if self.dense else ()
+        return torch.randint(0, self.classes, (count, *places), generator=draw)
 
     def prepared(self) -> Prepared:
         draw = torch.Generator().manual_seed(0)
@@ -158,7 +163,7 @@ class Synthetic:
         # a batch's worth of numbers, turned: to draw all of them takes longer than to train on them
         one = torch.randint(0, 256, (self.batch, *self.shape), generator=draw, dtype=torch.uint8)
         x = torch.cat([one.roll(step, -1) for step in range(self.steps)])
-        y = torch.randint(0, self.classes, (count,), generator=draw)
+        y = self.targets(count, draw)
         train = Split(x, y, "synthetic", "synthetic")
         test = train.take(torch.arange(min(count, 2)))
         unit = torch.ones(1, 1, 1)
@@ -206,7 +211,7 @@ def bare_epoch(
     x = torch.rand((data.batch, *data.shape), generator=draw).to(setup.device)
     if setup.channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
-    y = torch.randint(0, data.classes, (data.batch,), generator=draw).to(setup.device)
+    y = data.targets(data.batch, draw).to(setup.device)
     groups = make_groups(made.optimizer, module.parameters(), no_decay=made.no_decay)
     optimizer = make_optimizer(made.optimizer, groups, fused=setup.fused)
     forward = compiled(module, setup)
