@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..source import Span
 from ..syntax import tree
 
 if TYPE_CHECKING:
@@ -28,16 +27,7 @@ def mistaken_before(session: Session, decl: tree.Block | tree.Network) -> bool:
 
 def chooses(decl: tree.Block | tree.Network) -> bool:
     """Has it layers that are there on a condition only?"""
-    pending: list[Any] = [decl.body, decl.stage if isinstance(decl, tree.Block) else None]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, (tree.If, tree.IfStage)):
-            return True
-        if isinstance(part, tuple) and not isinstance(part, Span):
-            pending.extend(part)
-        elif isinstance(part, tree.Node):
-            pending.extend(getattr(part, name) for name in part.fields[1:])
-    return False
+    return any(isinstance(part, (tree.If, tree.IfStage)) for part in tree.nodes_in(decl))
 
 
 def misread(session: Session, decl: tree.Block | tree.Network | tree.Recipe) -> bool:

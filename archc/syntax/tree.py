@@ -7,6 +7,7 @@ there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Union
 
 from ..source import Source, Span
@@ -376,19 +377,24 @@ class File(Frozen):
     broken: frozenset[str] = frozenset()  # names that skipped text would have declared
 
 
-def names_in(node: Node) -> set[str]:
-    """The names that stand as expressions or stages anywhere in a node, without recursion."""
-    found: set[str] = set()
-    pending: list[object] = [node]
+def nodes_in(*parts: object) -> Iterator[Node]:
+    """All nodes within parts of a tree, themselves included, in no order; without recursion."""
+    pending: list[object] = [*parts]
     while pending:
         part = pending.pop()
-        if isinstance(part, tuple) and not isinstance(part, Span):
-            pending.extend(part)
-        elif isinstance(part, Name):
+        if type(part) is tuple:
+            pending += part
+        elif isinstance(part, Node):
+            yield part
+            pending += part.__dict__.values()
+
+
+def names_in(node: Node) -> set[str]:
+    """The names that stand as expressions or stages anywhere in a node."""
+    found: set[str] = set()
+    for part in nodes_in(node):
+        if isinstance(part, Name):
             found.add(part.name)
         elif isinstance(part, Apply):
             found.add(part.name[0].name)
-            pending.append(part.args)
-        elif isinstance(part, Node):
-            pending.extend(getattr(part, name) for name in part.fields[1:])
     return found
