@@ -417,3 +417,13 @@ def test_the_packaged_subset_is_part_of_the_whole(tmp_path: Path) -> None:
     assert (len(full.train), len(full.test)) == (60_000, 10_000)
     of_class = (full.test.y == 3).nonzero().flatten()[:100]
     assert torch.equal(full.test.x[of_class], mini.test.x[mini.test.y == 3])
+
+
+@pytest.mark.parametrize("axis", [1, 3])
+def test_masks_may_have_an_axis_for_their_channel(tmp_path: Path, axis: int) -> None:
+    y = np.random.default_rng(0).integers(0, 4, (8, 6, 6))
+    one = np.expand_dims(y, axis)
+    write_npz(tmp_path / "masks.npz", y_train=one, y_test=one[:4])
+    found = load(Npz(path="masks.npz"), tmp_path, trusted=True)
+    assert found.train.kind == "masks"
+    assert torch.equal(found.train.y, torch.from_numpy(y))

@@ -238,7 +238,7 @@ def _check_numbers(path: Path, name: str, values: Tensor) -> None:
 def _targets(path: Path, name: str, y: Tensor) -> Tensor:
     """Whole numbers are classes, fractions values. One per sample: [N] classes, [N, 1] values.
 
-    Both come as either in data sets.
+    Both come as either in data sets, and masks [N, H, W] with an axis for their one channel.
     """
     if y.is_floating_point():
         _check_numbers(path, name, y)
@@ -254,7 +254,9 @@ def _targets(path: Path, name: str, y: Tensor) -> Tensor:
             help="give what belongs to no class a number of its own, and name it: `ignore = 255`; "
             "store what are values, not classes, as fractions (float)",
         )
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.ndim in (2, 4) and y.shape[1] == 1:
+        return y[:, 0]
+    return y[..., 0] if y.ndim == 4 and y.shape[3] == 1 else y
 
 
 # --------------------------------------------------------------------------- images
