@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,18 @@ def test_eval_outlives_its_spec(run: Path, capsys: pytest.CaptureFixture[str]) -
     Path("small.arch").write_text("network Other { input x[3]  output x -> linear(1) }\n")
     assert cli.main(["eval", str(run)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == before
+
+
+def test_a_pipe_in_the_place_of_a_spec_is_not_waited_for(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = json.loads((run / "settings.json").read_text())
+    os.mkfifo("pipe.arch")
+    settings["command"]["spec"] = str(Path("pipe.arch").resolve())
+    (run / "settings.json").write_text(json.dumps(settings))
+    signal.alarm(60)  # ends the tests, where it waits
+    assert cli.main(["eval", str(run)]) == 0
+    signal.alarm(0)
 
 
 def test_eval_of_other_data_and_weights(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,8 @@ def _recall(args: argparse.Namespace, run: Path) -> tuple[dict[str, Any], Path |
 
 def _digest(path: Path) -> str | None:
     """SHA-256 of a spec's text; None where there is no such file."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
