@@ -384,5 +384,5 @@ def not_a_number(what: str, value: float) -> TrainError:
         "E0807",
         f"{what} is {value}",
         notes=("what the run wrote before that is good",),
-        help="try a smaller learning rate, a warmup, or `--set precision=fp32`",
+        help="try a smaller learning rate or a warmup; on a GPU, `--set precision=fp32`",
     )
