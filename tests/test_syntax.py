@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,10 @@ from archc.diagnostics import Diagnostics
 from archc.source import Source, Span
 from archc.syntax import parse, parse_expr, read, tree
 from archc.syntax.build import MAX_NESTING
+from archc.syntax.parser import Rejected
+from archc.syntax.recover import parse_broken
 from archc.syntax.tables import STORED, generate, grammar_path
+from archc.syntax.tokens import scan
 
 SPECS = sorted((Path(__file__).parents[1] / "specs").glob("*.arch"))
 STD = sorted((Path(__file__).parents[1] / "archc" / "std").glob("*.arch"))
@@ -576,3 +580,39 @@ def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
     source = read(path, Diagnostics())
     assert source is not None and source.text.startswith("const")
     assert sound(source.text).declarations[0].span.column == 1
+
+
+def _mutated(rng: random.Random, text: str) -> str:
+    """A text with one token gone, added, replaced, or with nothing behind it."""
+    tokens = scan(Source("mutated", text))
+    at = rng.randrange(len(tokens))
+    start, end = tokens.starts[at], tokens.ends[at]
+    sign = rng.choice("( ) { } [ ] -> = for if x , network".split())
+    return rng.choice(
+        [
+            text[:start] + text[end:],
+            f"{text[:start]}{sign} {text[start:]}",
+            f"{text[:start]}{sign}{text[end:]}",
+            text[:start],
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_recovery_goes_on_where_the_plain_run_ended(seed: int) -> None:
+    """What it then says is what it says when it reads all of the text itself."""
+    rng = random.Random(seed)
+    texts = [p.read_text(encoding="utf-8")[:4000] for p in SPECS]
+    rejected = 0
+    for _ in range(25):
+        source = Source("mutated", _mutated(rng, rng.choice(texts)))
+        went_on, afresh = Diagnostics(), Diagnostics()
+        file = parse(source, went_on)
+        if not len(went_on):
+            continue
+        rejected += 1
+        other = parse_broken(source, scan(source), afresh, Rejected(len(source.text)))
+        assert went_on.items == afresh.items, source.text
+        assert file.broken == other.broken
+        assert len(file.declarations) == len(other.declarations)
+    assert rejected > 10

@@ -32,12 +32,12 @@ def parse(source: Source, diagnostics: Diagnostics) -> tree.File:
 
 def _parse(source: Source, diagnostics: Diagnostics) -> tree.File:
     tokens = scan(source)
-    noticed = 0
+    noticed = Rejected(0)
     if len(tokens) and not tokens.reports:
         try:
             declarations, docs = parse_plain(source, tokens, "start")
         except Rejected as rejected:
-            noticed = len(tokens) if rejected.token is None else rejected.token
+            noticed = rejected
         else:
             before = tokens.starts[0]
             return tree.File(source, docs.of_file(before), declarations, docs.all())

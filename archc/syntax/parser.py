@@ -28,11 +28,13 @@ MAX_STATES = 20 * MAX_NESTING
 
 
 class Rejected(Exception):
-    """The text cannot be parsed; `token` is where that was noticed, if it is known."""
+    """The text cannot be parsed; `token` is where that was noticed, if it is known, and `driver`
+    holds what was read up to there."""
 
-    def __init__(self, token: int | None = None) -> None:
+    def __init__(self, token: int | None = None, driver: Driver | None = None) -> None:
         super().__init__(token)
         self.token = token
+        self.driver = driver
 
 
 class Lost(Exception):
@@ -91,16 +93,19 @@ class Driver:
 
     def run(self, start: str, first: int, stop: int) -> Any:
         """The value of the tokens from `first` to `stop`. Raises Rejected."""
-        initial, accepting = load().starts[start]
-        self.states = [initial]
-        token = first
+        self.states = [load().starts[start][0]]
+        return self.go_on(start, first, stop)
+
+    def go_on(self, start: str, token: int, stop: int) -> Any:
+        """As `run`, from a token on, with the stacks as they are."""
+        accepting = load().starts[start][1]
         while True:
             try:
                 return self._advance(token, stop, accepting)
             except Halt as halt:
                 watcher = self.watcher
                 if watcher is None:
-                    raise Rejected(halt.token) from None
+                    raise Rejected(halt.token, self) from None
                 ask = halt.ask
                 token = watcher.stuck(self, halt.token) if ask is None else ask(watcher, self)
 
@@ -219,7 +224,10 @@ def parse_plain(source: Source, tokens: Tokens, start: str) -> tuple[Any, Docs]:
                 parts.append(piece)
             else:
                 inner = scan(source, *piece)
-                parts.append(parse_plain(source, inner, "expr")[0])
+                try:
+                    parts.append(parse_plain(source, inner, "expr")[0])
+                except Rejected:
+                    raise Rejected from None  # its token is none of the text's
         return tuple(parts)
 
     builder = Builder(source, tokens, docs, interpolate)

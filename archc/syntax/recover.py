@@ -61,17 +61,53 @@ class Recovery(Watcher):
 
     # ------------------------------------------------------------------ running
 
-    def run(self, start: str, first: int, stop: int) -> Any:
-        """As Driver.run, with recovery; the value may lack what was skipped. Raises Rejected."""
+    def run(self, start: str, first: int, stop: int, rejected: Rejected | None = None) -> Any:
+        """As Driver.run, with recovery; the value may lack what was skipped. Raises Rejected.
+
+        What a plain run read before it was `rejected` is not read again.
+        """
         self.start = start
         driver = Driver(self.tokens, self.builder, self)
         if start == "start":
             self.heights[ROOT] = 1
+        token = self._take_over(driver, rejected) if rejected is not None else None
         try:
+            if token is not None:
+                return driver.go_on(start, token, stop)
             return driver.run(start, first, stop)
         except Rejected:
             listed = self._listed(driver, ROOT)
             return tuple(driver.values[0]) if start == "start" and listed else ()
+
+    def _take_over(self, driver: Driver, rejected: Rejected) -> int | None:
+        """Give a driver the stacks of another, up to the statement that it was rejected in, or to
+        the one of the outermost body around; the token to go on at. None where there are none, or
+        where brackets before that token were arranged otherwise."""
+        begun, token = rejected.driver, rejected.token
+        if begun is None or token is None:
+            return None
+        tokens, layout = self.tokens, self.layout
+        body, height = ROOT, 1
+        for place, value in enumerate(begun.values):
+            brace = type(value) is int and layout.content.get(value) in BODIES
+            if brace and not load().lists.isdisjoint(load().gotos[begun.states[place + 1]]):
+                body, height = value, place + 2
+                break
+        driver.states = begun.states
+        self.heights[body] = height
+        base = self._base(driver, body)
+        if len(begun.states) > base:
+            token = bisect_left(begun.tokens.starts, begun.begins[base - 1])
+        before = begun.tokens
+        if tokens.starts[:token] != before.starts[:token] or (
+            tokens.kinds[:token] != before.kinds[:token]
+        ):
+            self.heights = {ROOT: 1}
+            return None
+        driver.values, driver.begins, driver.ends = begun.values, begun.begins, begun.ends
+        driver.depths = begun.depths
+        driver.truncate(base)
+        return token
 
     def run_skipped(self) -> None:
         """Parse the bodies that were stepped over, for the mistakes in them."""
@@ -335,23 +371,21 @@ def explain_expression(tokens: Tokens, reports: list[Diagnostic]) -> None:
 
 
 def parse_broken(
-    source: Source, tokens: Tokens, diagnostics: Diagnostics, noticed: int
+    source: Source, tokens: Tokens, diagnostics: Diagnostics, rejected: Rejected
 ) -> tree.File:
-    """The tree of a text with mistakes; see `archc.syntax.parse`.
-
-    `noticed` is a token at or behind the first mistake, if none is among `tokens.reports`.
-    """
+    """The tree of a text with mistakes, from where it was rejected; see `archc.syntax.parse`."""
     reports = list(tokens.reports)
     declarations: Any = ()
     broken: frozenset[str] = frozenset()
-    docs = Docs(source, tokens.comments)
+    begun = rejected.driver
+    docs = Docs(source, tokens.comments) if begun is None else begun.builder.docs
     stopped: int | None = None
     if len(tokens):
-        layout = arrange(tokens, noticed)
+        layout = arrange(tokens, rejected.token)
         reports += layout.reports
         recovery = Recovery(layout, reports)
         recovery.builder.docs = docs
-        declarations = recovery.run("start", 0, len(layout.tokens))
+        declarations = recovery.run("start", 0, len(layout.tokens), rejected)
         recovery.run_skipped()
         recovery.without_consequences()
         broken = lost_names(tokens, recovery.skipped)
