@@ -587,7 +587,7 @@ def _mutated(rng: random.Random, text: str) -> str:
     tokens = scan(Source("mutated", text))
     at = rng.randrange(len(tokens))
     start, end = tokens.starts[at], tokens.ends[at]
-    sign = rng.choice("( ) { } [ ] -> = for if x , network".split())
+    sign = rng.choice(["(", ")", "{", "}", "[", "]", "->", "=", "for", "if", "x", ",", "network"])
     return rng.choice(
         [
             text[:start] + text[end:],

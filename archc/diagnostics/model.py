@@ -56,10 +56,14 @@ class TooManyErrors(Exception):
     """Raised when the collection is full: a wall of errors helps nobody."""
 
 
+MOST_ERRORS = 100
+"""Diagnostics of one run; then it ends."""
+
+
 class Diagnostics:
     """Collects diagnostics in the order found; the same code at the same place counts once."""
 
-    def __init__(self, limit: int = 100) -> None:
+    def __init__(self, limit: int = MOST_ERRORS) -> None:
         self.items: list[Diagnostic] = []
         self.limit = limit
         self._seen: set[tuple[str, str, int, int]] = set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..source import Source
-from .model import Diagnostic, Edit, Fix, Label
+from .model import MOST_ERRORS, Diagnostic, Edit, Fix, Label
 from .snippet import Paint, edited, lines_of, rows_of, visible
 
 STYLES = {
@@ -34,11 +34,14 @@ def render(diagnostics: Iterable[Diagnostic], color: bool = False, width: int = 
 
 
 def summary(diagnostics: Iterable[Diagnostic]) -> str:
-    """`2 errors, 1 warning`."""
+    """`2 errors, 1 warning`; where a run ended for the number of errors, that there may be more."""
     counts: dict[str, int] = {"error": 0, "warning": 0, "note": 0}
     for item in diagnostics:
         counts[item.severity] += 1
-    return ", ".join(f"{n:,} {what}{'s' if n != 1 else ''}" for what, n in counts.items() if n)
+    said = [f"{n:,} {what}{'s' if n != 1 else ''}" for what, n in counts.items() if n]
+    if counts["error"] >= MOST_ERRORS:
+        said.append("and perhaps more: no further ones are looked for")
+    return ", ".join(said)
 
 
 def _plain(text: str, style: str) -> str:
