@@ -132,7 +132,7 @@ def nested(form: str, inner: str, times: int) -> str:
         ("const a = [i for i in 0..900_000]\nconst b = [max(a) for i in 0..10_000]", "E0704"),
         ("const a = [i for i in 0..9_000]\nconst b = [a[0..i] for i in 0..9_000]", "E0704"),
         (stage(f"{'n' * 90_000}: repeat 10_000 {{ relu }}"), "E0704"),
-        (stage(f"a{'[0]' * 300_000}: relu"), "E0206"),
+        (stage(f"a{'[0]' * 50_000}: relu"), "E0206"),
         (net("x = image\n  for i in 0..100_000 { x = x -> a: relu }\n  output x"), "E0204"),
         (
             net("output image -> relu")
