@@ -20,6 +20,7 @@ from archc.train import device, metrics, ranks
 from archc.train.device import Setup, choose, find, memory_advice, numerics
 from archc.train.errors import Elsewhere, Interrupted, TrainError
 from archc.train.metrics import IGNORED, Segmentation
+from archc.train.norms import UncompiledSyncBatchNorm, synchronised
 from archc.train.ranks import Ranks, copies, joined
 from archc.train.recipe import Recipe, plain
 from archc.train.resume import check_same
@@ -302,6 +303,22 @@ def test_each_process_takes_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None
     assert Ranks(3, 4, 3).device("cpu") == "cpu"
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # each is shown its own alone
     assert Ranks(3, 4, 3).device("cuda") == "cuda:0"
+
+
+def test_normalisations_that_talk_are_not_compiled() -> None:
+    from torch._dynamo.testing import CompileCounter
+
+    module = Classifier().eval()
+    weight, names = module.bn.weight, list(module.state_dict())
+    assert synchronised(module, GPU) is module
+    assert type(module.bn) is UncompiledSyncBatchNorm
+    assert module.bn.weight is weight
+    assert list(module.state_dict()) == names
+    x = torch.randn(2, 3, 12, 12)
+    counted = CompileCounter()
+    torch._dynamo.reset()
+    assert torch.equal(torch.compile(module, backend=counted)(x), module(x))
+    assert counted.frame_count == 2  # what is before it, and what is after
 
 
 def test_gpus_that_cannot_reach_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,12 +19,27 @@ def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
     if device.type == "cuda":
         converted = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         assert isinstance(converted, nn.Module)
+        for layer in converted.modules():
+            if type(layer) is nn.SyncBatchNorm:
+                layer.__class__ = UncompiledSyncBatchNorm
         return converted
     if isinstance(module, _BatchNorm):
         return SyncedBatchNorm(module)
     for name, child in module.named_children():
         setattr(module, name, synchronised(child, device))
     return module
+
+
+class UncompiledSyncBatchNorm(nn.SyncBatchNorm):
+    """torch's, which torch.compile leaves as it is.
+
+    Compiled, what processes say to each other within a gradient can go wrong without a word: with
+    PyTorch 2.11, the normalisation below trained to other losses.
+    """
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
 
 
 class _Sum(torch.autograd.Function):
@@ -47,7 +62,7 @@ class SyncedBatchNorm(_BatchNorm):
     """Batch normalisation of [N, C, ...] by the statistics of the samples of all processes.
 
     Ioffe and Szegedy 2015. Mean first, then the deviation from it: in one pass, as the difference
-    of two large sums, it would lose digits.
+    of two large sums, it would lose digits. It is not compiled, see above.
     """
 
     def __init__(self, like: _BatchNorm) -> None:
@@ -60,6 +75,7 @@ class SyncedBatchNorm(_BatchNorm):
         self.num_batches_tracked = like.num_batches_tracked
         self.training = like.training
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             momentum = self.momentum or 0.0
