@@ -327,7 +327,7 @@ def transformed(network: Compiled, names: Sequence[str]) -> Compiled:
 def _check_recipe(state: Compilation, spec: RecipeSpec) -> None:
     """Report what is wrong with one recipe (nothing here imports torch)."""
     from .train.errors import TrainError
-    from .train.recipe import Recipe
+    from .train.settings.recipe import Recipe
 
     try:
         recipe = Recipe.read(spec, {})

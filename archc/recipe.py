@@ -1,6 +1,7 @@
 """A recipe as the elaborator hands it on: settings with their places, not yet checked.
 
-What each setting may be is known to `archc.train.recipe`, which turns this into a typed `Recipe`.
+What each setting may be is known to `archc.train.settings.recipe`, which turns this into a typed
+`Recipe`.
 """
 
 from __future__ import annotations

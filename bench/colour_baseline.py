@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archc.train.generated.scenes import CLASSES, scenes
+from archc.train.data.generated.scenes import CLASSES, scenes
 
 TRAIN, TEST, SIZE = 8000, 500, 64
 

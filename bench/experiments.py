@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from archc.train.metrics import title
+from archc.train.tasks.metrics import title
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "out" / "experiments"
@@ -83,7 +83,7 @@ EXPERIMENTS = [
     *_transfer("many_different", "10,000 images, unlike", *EVERYTHING),
     Experiment("fashion", "LeNet-5", "specs/lenet5.arch", "fashion"),
     Experiment("fashion", "small ResNet", FOLDER + "fashion.arch", "fashion"),
-    Experiment("fashion", "wide ResNet", FOLDER + "fashion.arch", "gpu", seeds=1),
+    Experiment("fashion", "wide ResNet", FOLDER + "fashion.arch", "wide", seeds=1),
     Experiment("keypoints", "hourglass", FOLDER + "keypoints.arch", "joints"),
     Experiment("scenes", "U-Net", FOLDER + "scenes.arch", "unet"),
     Experiment("scenes", "HRNet", FOLDER + "scenes.arch", "hrnet"),

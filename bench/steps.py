@@ -24,16 +24,16 @@ from archc import __version__
 from archc.analysis.devices import DEVICES, Device
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
+from archc.train.data.fitting import Prepared
+from archc.train.data.sources import Split
 from archc.train.device import Setup, choose
 from archc.train.feed import Feed
-from archc.train.fitting import Prepared
 from archc.train.freezing import Frozen
 from archc.train.loop import Trainer, compiled
-from archc.train.objective import make_heads
 from archc.train.optim import make_groups, make_optimizer
-from archc.train.progress import Progress
-from archc.train.recipe import Recipe
-from archc.train.sources import Split
+from archc.train.settings.recipe import Recipe
+from archc.train.showing.progress import Progress
+from archc.train.tasks.objective import make_heads
 from archc.train.training import probe
 
 SOURCE = Source("bench", "recipe")

@@ -30,16 +30,16 @@ from steps import Log, common, placed, wait
 from torch import Tensor, nn
 
 from archc.driver import Compiled, Options, compile_spec
-from archc.train.choices import CrossEntropy
+from archc.train.data.fitting import Prepared, prepare
+from archc.train.data.sources import load
 from archc.train.device import Setup, choose, numerics
-from archc.train.fitting import Prepared, prepare
 from archc.train.freezing import Frozen
 from archc.train.loop import Trainer, compiled
-from archc.train.objective import make_heads
 from archc.train.optim import make_groups, make_optimizer, make_rate
-from archc.train.progress import Progress
-from archc.train.recipe import Recipe
-from archc.train.sources import load
+from archc.train.settings.choices import CrossEntropy
+from archc.train.settings.recipe import Recipe
+from archc.train.showing.progress import Progress
+from archc.train.tasks.objective import make_heads
 from archc.train.training import probe
 
 SPEC = Path(__file__).parent / "sprint.arch"

@@ -16,15 +16,16 @@ import torch.nn.functional as F
 from archc import data as packaged
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
-from archc.train import TrainError, sources
-from archc.train.choices import Idx, Npz
-from archc.train.fitting import prepare
-from archc.train.idx import read_idx
-from archc.train.metrics import IGNORED
-from archc.train.recipe import Recipe
-from archc.train.sizing import resized, way
-from archc.train.sources import Data, Split, load
-from archc.train.targets import check_labels
+from archc.train import TrainError
+from archc.train.data import sources
+from archc.train.data.fitting import prepare
+from archc.train.data.idx import read_idx
+from archc.train.data.samples import IGNORED
+from archc.train.data.sizing import resized, way
+from archc.train.data.sources import Data, Split, load
+from archc.train.data.targets import check_labels
+from archc.train.settings.choices import Idx, Npz
+from archc.train.settings.recipe import Recipe
 
 torch.set_num_threads(1)
 
@@ -249,7 +250,7 @@ def test_bad_npz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00 rubbish")
     refused("cannot read x_train")
     write_npz(path)
-    monkeypatch.setattr("archc.train.npz.physical_memory", lambda: 100)
+    monkeypatch.setattr("archc.train.data.npz.physical_memory", lambda: 100)
     refused("unpacks to", "E0811")
 
 

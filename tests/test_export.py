@@ -14,8 +14,8 @@ from torch import Tensor, nn
 import archc
 from archc.cli import main
 from archc.train import TrainError
-from archc.train import export as exporting
-from archc.train.export import export
+from archc.train.using import export as exporting
+from archc.train.using.export import export
 
 torch.set_num_threads(1)
 

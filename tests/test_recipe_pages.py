@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from archc import cli
-from archc.train.choices import CHOICES
-from archc.train.describe import documented, page, said, settings_table, values_table
-from archc.train.recipe import SETTINGS, Recipe
+from archc.train.settings.choices import CHOICES
+from archc.train.settings.describe import documented, page, said, settings_table, values_table
+from archc.train.settings.recipe import SETTINGS, Recipe
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 

@@ -21,16 +21,17 @@ from torch import Tensor, nn
 from archc import cli
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
-from archc.train import Interrupted, TrainError, checkpoint, fit, loop, run_image
+from archc.train import Interrupted, TrainError, fit, loop, run_image
 from archc.train.augment import Augmenter
-from archc.train.choices import Constant, Cosine, Flip, OneCycle, Schedule, Shift, Step
 from archc.train.device import find
+from archc.train.folder import checkpoint
+from archc.train.folder.rundir import RunDir, new_run_dir, write_atomic
 from archc.train.freezing import Frozen, matches
-from archc.train.metrics import Classification, Regression
 from archc.train.optim import make_rate
-from archc.train.progress import Progress, clock, duration
-from archc.train.recipe import SETTINGS, Recipe
-from archc.train.rundir import RunDir, new_run_dir, write_atomic
+from archc.train.settings.choices import Constant, Cosine, Flip, OneCycle, Schedule, Shift, Step
+from archc.train.settings.recipe import SETTINGS, Recipe
+from archc.train.showing.progress import Progress, clock, duration
+from archc.train.tasks.metrics import Classification, Regression
 from archc.train.training import Result
 
 torch.set_num_threads(1)
@@ -432,7 +433,7 @@ def test_the_weighted_sum_of_losses(tmp_path: Path) -> None:
 
 
 def loop_heads(recipe: Recipe, outputs: list[tuple[str | None, bool]]) -> Any:
-    from archc.train.objective import make_heads
+    from archc.train.tasks.objective import make_heads
 
     return make_heads(recipe, outputs)
 
@@ -767,5 +768,5 @@ def test_images_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     refused("E0806", "cannot take this image (3×8×12)", module=nn.Conv2d(5, 1, 1))
     refused("E0806", "288 numbers, which are no image", module=nn.Flatten())
     refused("E0708", "no picture format", result=tmp_path / "out.exe")
-    monkeypatch.setattr("archc.train.run.MOST_PIXELS", 50)
+    monkeypatch.setattr("archc.train.data.picture.MOST_PIXELS", 50)
     refused("E0805", "12×8 is more than 50 pixels")

@@ -21,15 +21,14 @@ from PIL import Image
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import TrainError
-from archc.train.choices import Bce, Choice, Idx, Images, Masks, Npz, Pair
-from archc.train.fitting import prepare
-from archc.train.metrics import IGNORED
-from archc.train.objective import Head, check_fit
-from archc.train.recipe import Recipe
-from archc.train.run import load_image
-from archc.train.samples import Data, Split
-from archc.train.sources import load
-from archc.train.targets import check_labels
+from archc.train.data.fitting import prepare
+from archc.train.data.picture import load_image
+from archc.train.data.samples import IGNORED, Data, Split
+from archc.train.data.sources import load
+from archc.train.data.targets import check_labels
+from archc.train.settings.choices import Bce, Choice, Idx, Images, Masks, Npz, Pair
+from archc.train.settings.recipe import Recipe
+from archc.train.tasks.objective import Head, check_fit
 
 torch.set_num_threads(1)
 

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import TrainError
-from archc.train.recipe import Recipe
-from archc.train.run import open_image
+from archc.train.data.picture import open_image
+from archc.train.folder.weights import load_all, read_weights
+from archc.train.settings.recipe import Recipe
 from archc.train.transfer import start
-from archc.train.weights import load_all, read_weights
 
 torch.set_num_threads(1)
 

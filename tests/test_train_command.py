@@ -21,7 +21,7 @@ torch.set_num_threads(1)
 def unpictured() -> Iterator[None]:
     """No curves: drawing them would take most of the time, and other tests look at them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("archc.train.curve.draw", lambda *args: b"")
+        patch.setattr("archc.train.showing.curve.draw", lambda *args: b"")
         yield
 
 

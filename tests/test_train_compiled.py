@@ -15,8 +15,8 @@ from archc.graph import leaves
 from archc.train.build import instantiate
 from archc.train.device import numerics
 from archc.train.errors import TrainError
+from archc.train.folder.state import State, parse
 from archc.train.loop import Trainer
-from archc.train.state import State, parse
 
 from .support.trainings import SGD, Classifier, call, setup_of, trainer_of
 from .test_train_ranks import WELL, Normed, Tiny, go, spread

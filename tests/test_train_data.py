@@ -12,7 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from archc.train import TrainError
-from archc.train.choices import (
+from archc.train.data.generated.draws import Draws
+from archc.train.data.generated.figures import JOINTS, MIRRORED
+from archc.train.data.generated.scenes import CLASSES, scenes
+from archc.train.data.making import TEST
+from archc.train.data.sources import Data, load
+from archc.train.settings.choices import (
     Choice,
     Digits,
     Filtered,
@@ -23,11 +28,6 @@ from archc.train.choices import (
     Pair,
     Scenes,
 )
-from archc.train.generated.draws import Draws
-from archc.train.generated.figures import JOINTS, MIRRORED
-from archc.train.generated.scenes import CLASSES, scenes
-from archc.train.making import TEST
-from archc.train.sources import Data, load
 
 torch.set_num_threads(1)
 
@@ -101,7 +101,7 @@ def test_the_form_tells_the_class_and_the_colour_does_not(tmp_path: Path) -> Non
 
 def by_colour(data: Data) -> float:
     """Mean IoU on test scenes of the likeliest class by colour alone."""
-    from archc.train.metrics import Segmentation
+    from archc.train.tasks.metrics import Segmentation
 
     def cells(x: Tensor) -> Tensor:
         high = x.long() >> 5
@@ -327,7 +327,7 @@ def test_other_bad_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     np.savez(tmp_path / "n.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     with pytest.raises(TrainError, match="record 2 of x_train is not a number"):
         given(Npz(path="n.npz"), tmp_path)
-    monkeypatch.setattr("archc.train.samples.physical_memory", lambda: 1000)
+    monkeypatch.setattr("archc.train.data.samples.physical_memory", lambda: 1000)
     for source in (Scenes(), Keypoints(), Filtered()):
         with pytest.raises(TrainError, match="this machine has") as caught:
             given(source, tmp_path)

@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.optim import optimizer as torch_optimizer
 
 from archc.train.augment import Augmenter
-from archc.train.choices import CHOICES
+from archc.train.folder.state import State
 from archc.train.loop import Trainer
-from archc.train.objective import Measured, Tally
 from archc.train.optim import FUSED
-from archc.train.state import State
+from archc.train.settings.choices import CHOICES
+from archc.train.tasks.objective import Measured, Tally
 
 from .support.trainings import CASES, CLASSES, OUTPUTS, SGD, Classifier, call, setup_of, trainer_of
 from .support.waiting import Pinned, stands_for_a_gpu

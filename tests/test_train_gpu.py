@@ -21,9 +21,9 @@ from archc.train.augment import Augmenter
 from archc.train.device import Setup, find, memory_advice, numerics
 from archc.train.errors import TrainError
 from archc.train.feed import Feed
+from archc.train.folder.state import State, parse
 from archc.train.loop import Trainer
-from archc.train.objective import Tally
-from archc.train.state import State, parse
+from archc.train.tasks.objective import Tally
 
 from .support.trainings import CASES, OUTPUTS, SGD, Classifier, call, setup_of, trainer_of
 

@@ -14,11 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from archc import cli
-from archc.train import TrainError, board, curve
-from archc.train import pictures as draw
-from archc.train.choices import Bce, ByTask, CrossEntropy, Mse
-from archc.train.metrics import IGNORED
-from archc.train.watching import probabilities
+from archc.train import TrainError
+from archc.train.data.samples import IGNORED
+from archc.train.settings.choices import Bce, ByTask, CrossEntropy, Mse
+from archc.train.showing import board, curve
+from archc.train.showing import pictures as draw
+from archc.train.showing.watching import probabilities
 
 torch.set_num_threads(1)
 

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from archc import cli
 from archc.train import TrainError
-from archc.train.choices import ByTask, Digits
+from archc.train.data.fitting import keyed
 from archc.train.device import Setup
-from archc.train.fitting import keyed
-from archc.train.predict import Trained, predict, trained
-from archc.train.recipe import Recipe
+from archc.train.settings.choices import ByTask, Digits
+from archc.train.settings.recipe import Recipe
+from archc.train.using.predict import Trained, predict, trained
 
 torch.set_num_threads(1)
 

@@ -24,10 +24,11 @@ from torch import Tensor, nn
 from archc import cli
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
-from archc.train import Elsewhere, Interrupted, TrainError, checkpoint, fit
+from archc.train import Elsewhere, Interrupted, TrainError, fit
+from archc.train.folder import checkpoint
 from archc.train.norms import synchronised
 from archc.train.ranks import Pulse, Ranks, joined
-from archc.train.recipe import Recipe
+from archc.train.settings.recipe import Recipe
 
 torch.set_num_threads(1)
 

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
-from archc.train import Interrupted, TrainError, checkpoint, fit
-from archc.train.progress import Progress
-from archc.train.recipe import Recipe
-from archc.train.rundir import PREVIOUS, STATE, RunDir
-from archc.train.state import State, latest, parse
+from archc.train import Interrupted, TrainError, fit
+from archc.train.folder import checkpoint
+from archc.train.folder.rundir import PREVIOUS, STATE, RunDir
+from archc.train.folder.state import State, latest, parse
+from archc.train.settings.recipe import Recipe
+from archc.train.showing.progress import Progress
 from archc.train.training import Result
 from tests.support.runs import SPEC, rows
 
@@ -133,7 +134,7 @@ def same(one: Path, other: Path) -> None:
 def unpictured() -> Iterator[None]:
     """No pictures: they would take most of the time, and other tests look at them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("archc.train.curve.draw", lambda *args: b"")
+        patch.setattr("archc.train.showing.curve.draw", lambda *args: b"")
         yield
 
 

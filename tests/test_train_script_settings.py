@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 
 import archc
 from archc.driver import compile_spec
-from archc.train.choices import CHOICES, Choice
-from archc.train.recipe import SETTINGS, Recipe
+from archc.train.settings.choices import CHOICES, Choice
+from archc.train.settings.recipe import SETTINGS, Recipe
 from archc.train.standalone.script import ABSENT
 from tests.support.scripts import Both, both, prepare, tidy
 

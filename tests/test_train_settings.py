@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
-from archc.train import TrainError, checkpoint, fit
-from archc.train.choices import AdamW, RmsProp, Sgd
+from archc.train import TrainError, fit
 from archc.train.ema import Average
+from archc.train.folder import checkpoint
+from archc.train.folder.rundir import STATE
+from archc.train.folder.state import parse
 from archc.train.optim import load_optimizer, make_groups, make_optimizer, optimizer_state
-from archc.train.progress import counted
-from archc.train.recipe import Recipe
-from archc.train.rundir import STATE
-from archc.train.state import parse
+from archc.train.settings.choices import AdamW, RmsProp, Sgd
+from archc.train.settings.recipe import Recipe
+from archc.train.showing.progress import counted
 from archc.train.training import Result
 
 torch.set_num_threads(1)

@@ -14,7 +14,7 @@ import pytest
 
 from archc import cli
 from archc.train import TrainError, require_torch
-from archc.train.rundir import RunDir, unwritable, write_atomic
+from archc.train.folder.rundir import RunDir, unwritable, write_atomic
 
 
 def test_closed_streams_are_no_streams(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

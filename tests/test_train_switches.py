@@ -16,14 +16,16 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archc.train import device, metrics, ranks
+from archc.train import device, ranks
+from archc.train.data.samples import IGNORED
 from archc.train.device import Setup, choose, find, memory_advice, numerics
 from archc.train.errors import Elsewhere, Interrupted, TrainError
-from archc.train.metrics import IGNORED, Segmentation
+from archc.train.folder.resume import check_same
 from archc.train.norms import UncompiledSyncBatchNorm, synchronised
 from archc.train.ranks import Ranks, copies, joined
-from archc.train.recipe import Recipe, plain
-from archc.train.resume import check_same
+from archc.train.settings.recipe import Recipe, plain
+from archc.train.tasks import metrics
+from archc.train.tasks.metrics import Segmentation
 
 from .support.trainings import (
     CASES,

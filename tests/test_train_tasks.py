@@ -20,7 +20,11 @@ from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import TrainError, fit
 from archc.train.augment import Augmenter
-from archc.train.choices import (
+from archc.train.data.fitting import prepare
+from archc.train.data.generated.figures import MIRRORED
+from archc.train.data.samples import Data, Split
+from archc.train.data.targets import check_labels
+from archc.train.settings.choices import (
     Augmentation,
     Bce,
     ByTask,
@@ -40,10 +44,9 @@ from archc.train.choices import (
     Scale,
     Shift,
 )
-from archc.train.fitting import prepare
-from archc.train.generated.figures import MIRRORED
-from archc.train.losses import Mixed, criterion, gaussians
-from archc.train.metrics import (
+from archc.train.settings.recipe import Recipe
+from archc.train.tasks.losses import Mixed, criterion, gaussians
+from archc.train.tasks.metrics import (
     IGNORED,
     Classification,
     Keypoints,
@@ -52,10 +55,7 @@ from archc.train.metrics import (
     Segmentation,
     peaks,
 )
-from archc.train.objective import Head, Tally, check_fit, make_objective
-from archc.train.recipe import Recipe
-from archc.train.samples import Data, Split
-from archc.train.targets import check_labels
+from archc.train.tasks.objective import Head, Tally, check_fit, make_objective
 from archc.train.training import Result
 from tests.support.peer import torchmetrics
 

@@ -18,10 +18,10 @@ from archc import cli
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import TrainError
+from archc.train.folder.weights import read_weights
 from archc.train.freezing import Frozen
-from archc.train.recipe import Recipe
+from archc.train.settings.recipe import Recipe
 from archc.train.transfer import Started, by_layer, check_rates, prefixes, start
-from archc.train.weights import read_weights
 
 torch.set_num_threads(1)
 

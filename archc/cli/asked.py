@@ -12,7 +12,7 @@ from ..driver import Compiled
 from .train import choose, recipe_of
 
 if TYPE_CHECKING:
-    from ..train.recipe import Recipe
+    from ..train.settings.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def asked(args: argparse.Namespace) -> Asked | None:
 
 def _recall(args: argparse.Namespace, run: Path) -> tuple[dict[str, Any], Path | None]:
     """Take over what the run was started with; gives its settings.json and its spec's folder."""
-    from ..train.rundir import SETTINGS, read_command
+    from ..train.folder.rundir import SETTINGS, read_command
 
     settings, command = read_command(run / SETTINGS)
     given = command.get("spec") or "-"

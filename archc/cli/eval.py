@@ -31,7 +31,7 @@ def evaluate(args: argparse.Namespace) -> int:
         require_torch()
         from ..emit.pytorch import source
         from ..train.build import instantiate
-        from ..train.evaluate import evaluate as measure
+        from ..train.using.evaluate import evaluate as measure
 
         network, report = found.network, found.network.report
         assert report is not None

@@ -43,7 +43,7 @@ def _export(args: argparse.Namespace, network: Compiled, weights: Path | None) -
     from ..train import require_torch
 
     require_torch()
-    from ..train.export import export as write
+    from ..train.using.export import export as write
 
     report = network.report
     assert report is not None

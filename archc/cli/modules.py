@@ -37,7 +37,7 @@ def live(network: Compiled, weights: Path | None) -> nn.Module:
     Raises EmitError where PyTorch has no form for it, TrainError E0808 where the file does not fit.
     """
     from ..emit.pytorch import source
-    from ..train.weights import live
+    from ..train.folder.weights import live
 
     assert network.report is not None
     return live(source(network.graph, network.report, network.doc), network.name, weights)

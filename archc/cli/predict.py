@@ -36,8 +36,8 @@ def predict(args: argparse.Namespace) -> int:
 
 def _predict(args: argparse.Namespace, found: Asked) -> list[str]:
     from ..train.device import choose
-    from ..train.predict import predict as through
-    from ..train.predict import trained
+    from ..train.using.predict import predict as through
+    from ..train.using.predict import trained
     from .modules import live
 
     report, recipe = found.network.report, found.recipe

@@ -18,7 +18,7 @@ from .common import complain, one_network, refuse
 if TYPE_CHECKING:
     from ..recipe import RecipeSpec
     from ..train import TrainError
-    from ..train.recipe import Recipe
+    from ..train.settings.recipe import Recipe
 
 USAGE, INTERRUPTED = 2, 130
 PATIENCE = 2.0
@@ -67,7 +67,7 @@ def train(args: argparse.Namespace) -> int:
 
 def _recall(args: argparse.Namespace) -> None:
     """Ask as the run was asked for, where the command line does not say otherwise."""
-    from ..train.rundir import SETTINGS, read_command
+    from ..train.folder.rundir import SETTINGS, read_command
 
     run = Path(args.resume)
     plan = run / REPEAT
@@ -171,8 +171,8 @@ def _train(
     args: argparse.Namespace, state: Compilation, network: Compiled, spec: RecipeSpec
 ) -> int:
     from ..emit.pytorch import source
+    from ..train.folder.rundir import new_run_dir
     from ..train.repeat import Job, repeat
-    from ..train.rundir import new_run_dir
 
     report = network.report
     assert report is not None and state.source is not None
@@ -207,7 +207,7 @@ def recipe_of(args: argparse.Namespace, state: Compilation, spec: RecipeSpec) ->
 
     Raises TrainError E0801 or E0802.
     """
-    from ..train.recipe import Recipe
+    from ..train.settings.recipe import Recipe
 
     assert state.program is not None
     overrides: dict[str, Any] = {}

@@ -26,7 +26,7 @@ def scripts(
     if chosen is None:
         return None
     require_torch()
-    from ..train.recipe import Recipe
+    from ..train.settings.recipe import Recipe
     from ..train.standalone import make_case, script
 
     files: dict[Path, bytes] = {}

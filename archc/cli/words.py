@@ -31,7 +31,7 @@ def ops(args: argparse.Namespace) -> int:
 
 def _recipe(name: str) -> int:
     """Print what a recipe may say."""
-    from ..train.describe import near, page
+    from ..train.settings.describe import near, page
 
     text = page(name)
     if text is None:

@@ -15,7 +15,7 @@ from .errors import Elsewhere, Interrupted, TrainError
 if TYPE_CHECKING:
     from torch import nn
 
-    from .recipe import Recipe
+    from .settings.recipe import Recipe
     from .training import Result
 
 __all__ = ["Elsewhere", "Interrupted", "TrainError", "fit", "require_torch", "run_image", "speaks"]
@@ -103,8 +103,8 @@ def fit(
 
 
 def run_image(module: nn.Module, image: Path, result: Path, channels: int) -> str:
-    """Put an image through a module and write what comes out as an image; see `archc.train.run`."""
+    """Put an image through a module, write what comes out as one; see `archc.train.using.run`."""
     require_torch()
-    from .run import run_image
+    from .using.run import run_image
 
     return run_image(module, image, result, channels)

@@ -10,18 +10,18 @@ from typing import Any, NoReturn
 
 import torch
 
-from . import checkpoint
+from .data.fitting import Prepared
+from .data.sources import Data
 from .errors import Elsewhere, Interrupted, TrainError
-from .fitting import Prepared
+from .folder import checkpoint
+from .folder.resume import changed_versions, check_same
+from .folder.rundir import STATE, versions
+from .folder.state import State, latest, parse
 from .loop import Epoch, Moment, Stopped, Trainer, not_a_number
-from .metrics import Measured
-from .progress import Progress, counted, duration, loss_words
 from .record import BEST, LAST, Record
-from .resume import changed_versions, check_same
-from .rundir import STATE, versions
-from .sources import Data
-from .state import State, latest, parse
-from .watching import pictures
+from .showing.progress import Progress, counted, duration, loss_words
+from .showing.watching import pictures
+from .tasks.metrics import Measured
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from .errors import TrainError
-from .recipe import Recipe
+from .settings.recipe import Recipe
 
 SMALL_STEP = 200_000_000
 """Multiply-accumulates of a batch: below, threads lose more by waiting than they gain."""

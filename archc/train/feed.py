@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from .augment import Augmenter
+from .data.fitting import Prepared
+from .data.sources import Split
 from .device import Setup
-from .fitting import Prepared
-from .losses import Target
-from .sources import Split
+from .tasks.losses import Target
 
 RESIDENT_SHARE = 0.4
 """Of a GPU's free memory may be taken by data that stay on it."""

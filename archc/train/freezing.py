@@ -9,7 +9,7 @@ from torch import nn
 
 from ..diagnostics import closest
 from .errors import TrainError
-from .recipe import Recipe
+from .settings.recipe import Recipe
 
 
 class Frozen:

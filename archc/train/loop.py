@@ -14,21 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from .augment import Augmenter
-from .choices import Every
+from .data.fitting import Prepared, keyed
 from .device import Setup
 from .ema import Average
 from .errors import TrainError
 from .feed import Feed, fits_resident
-from .fitting import Prepared, keyed
+from .folder.state import State
 from .freezing import Frozen
-from .losses import Target
-from .metrics import Measured
-from .objective import Objective, Tally
 from .optim import load_optimizer, make_groups, make_optimizer, make_rate, optimizer_state
-from .progress import Progress, loss_words
 from .ranks import ALONE, Pulse, Ranks, copies
-from .recipe import Recipe
-from .state import State
+from .settings.choices import Every
+from .settings.recipe import Recipe
+from .showing.progress import Progress, loss_words
+from .tasks.losses import Target
+from .tasks.metrics import Measured
+from .tasks.objective import Objective, Tally
 from .transfer import by_layer
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch import optim as torch_optim
 
-from .choices import (
+from .settings.choices import (
     Adadelta,
     Adagrad,
     Adam,

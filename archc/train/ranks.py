@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from .errors import Elsewhere, Interrupted, TrainError
-from .recipe import Recipe
+from .settings.recipe import Recipe
 
 PATIENCE = timedelta(minutes=10)
 """So long a process waits for another: as long as one may take to read the data more slowly."""

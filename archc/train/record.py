@@ -9,15 +9,16 @@ from typing import Any
 
 from torch import nn
 
-from . import checkpoint, curve
-from .board import Board
+from .data.fitting import Prepared
+from .data.sources import Data
 from .device import Setup
-from .fitting import Prepared
+from .folder import checkpoint
+from .folder.rundir import RESULT, SETTINGS, RunDir, versions
 from .loop import Epoch
-from .metrics import Measured
-from .recipe import Recipe, plain
-from .rundir import RESULT, SETTINGS, RunDir, versions
-from .sources import Data
+from .settings.recipe import Recipe, plain
+from .showing import curve
+from .showing.board import Board
+from .tasks.metrics import Measured
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 

@@ -15,9 +15,7 @@ from typing import Any
 from . import fit, speaks
 from .build import instantiate
 from .errors import Interrupted, TrainError
-from .metrics import title, words
-from .recipe import Recipe
-from .rundir import (
+from .folder.rundir import (
     REPEAT,
     RESULT,
     SETTINGS,
@@ -27,6 +25,8 @@ from .rundir import (
     unwritable,
     write_atomic,
 )
+from .settings.recipe import Recipe
+from .tasks.metrics import title, words
 
 SUMMARY = "summary.json"
 MOST = 10_000

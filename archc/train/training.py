@@ -18,23 +18,23 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .board import require_tensorboard
 from .course import Course, Result
+from .data.fitting import Prepared, prepare
+from .data.sources import load
 from .device import Setup, choose, limit_threads, memory_advice, memory_of_data, numerics
 from .errors import TrainError
 from .feed import Feed
-from .fitting import Prepared, prepare
+from .folder.resume import identity
+from .folder.rundir import RunDir, Silent
 from .freezing import Frozen
 from .loop import Trainer, batches
 from .norms import synchronised
-from .objective import Head, Objective, check_fit, make_heads, make_objective, values_of
-from .progress import Progress
 from .ranks import Ranks, joined
-from .recipe import Recipe
 from .record import Record
-from .resume import identity
-from .rundir import RunDir, Silent
-from .sources import load
+from .settings.recipe import Recipe
+from .showing.board import require_tensorboard
+from .showing.progress import Progress
+from .tasks.objective import Head, Objective, check_fit, make_heads, make_objective, values_of
 from .transfer import check_rates, start, tell
 
 __all__ = ["Result", "fit"]

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from ..diagnostics import closest
-from .checkpoint import check_values
+from .data.sources import project_root
 from .errors import TrainError
+from .folder.checkpoint import check_values
+from .folder.rundir import RunDir
+from .folder.weights import COUNTER, file_of, read_weights
 from .freezing import matches, no_match
-from .recipe import Recipe
-from .rundir import RunDir
-from .sources import project_root
-from .weights import COUNTER, file_of, read_weights
+from .settings.recipe import Recipe
 
 DEPTH = 3
 """Most leading parts of a name that are tried as a prefix: `module.backbone.body.`."""

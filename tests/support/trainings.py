@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train import loop
+from archc.train.data.fitting import prepare
+from archc.train.data.samples import Data, Split
 from archc.train.device import Setup
-from archc.train.fitting import prepare
 from archc.train.freezing import Frozen
 from archc.train.loop import Trainer
-from archc.train.objective import make_heads
-from archc.train.progress import Progress
-from archc.train.recipe import Recipe
-from archc.train.samples import Data, Split
+from archc.train.settings.recipe import Recipe
+from archc.train.showing.progress import Progress
+from archc.train.tasks.objective import make_heads
 from archc.train.training import probe
 
 SPAN = Span(Source("test.arch", "recipe quick for Small { }"), 0, 6)

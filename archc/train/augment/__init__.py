@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..choices import (
+from ..data.fitting import keyed
+from ..settings.choices import (
     Augmentation,
     Choice,
     Colour,
@@ -22,8 +23,7 @@ from ..choices import (
     Mixup,
     Shift,
 )
-from ..fitting import keyed
-from ..losses import Target
+from ..tasks.losses import Target
 from .batch import Batch
 from .colour import colour, cutout, draw_colour, draw_cutout
 from .geometry import MATRICES, flip, matrices, shift, warp

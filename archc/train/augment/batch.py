@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..losses import Target
+from ..tasks.losses import Target
 
 
 @dataclass(frozen=True)

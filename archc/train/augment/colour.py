@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..choices import Colour
+from ..settings.choices import Colour
 from .batch import Batch
 
 LUMA = (0.299, 0.587, 0.114)

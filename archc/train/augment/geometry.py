@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..choices import Choice, Crop, Rotate, Scale
-from ..metrics import IGNORED
+from ..data.samples import IGNORED
+from ..settings.choices import Choice, Crop, Rotate, Scale
 from .batch import Batch
 
 Size = tuple[int, int]

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..choices import Cutmix, Mixup
-from ..losses import Mixed
+from ..settings.choices import Cutmix, Mixup
+from ..tasks.losses import Mixed
 from .batch import Batch
 
 

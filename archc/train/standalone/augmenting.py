@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..choices import (
+from ..settings.choices import (
     Augmentation,
     Colour,
     Crop,

@@ -13,15 +13,15 @@ import torch
 from torch import nn
 
 from ..build import instantiate
-from ..choices import Crop, Cutmix, Mixup, Rotate, Scale, Shift
+from ..data.fitting import Prepared, prepare
+from ..data.samples import IGNORED
+from ..data.sources import Data, load
 from ..device import SMALL_STEP, Setup, choose, numerics
-from ..fitting import Prepared, prepare
 from ..freezing import Frozen
 from ..loop import batches
-from ..metrics import IGNORED
-from ..objective import Head, make_heads, tensors
-from ..recipe import Recipe
-from ..sources import Data, load
+from ..settings.choices import Crop, Cutmix, Mixup, Rotate, Scale, Shift
+from ..settings.recipe import Recipe
+from ..tasks.objective import Head, make_heads, tensors
 from ..training import check_parts, check_settings, input_shape, placed, probe
 from ..transfer import check_rates, start
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..choices import Constant, Cosine, OneCycle, Step
+from ..settings.choices import Constant, Cosine, OneCycle, Step
 from .case import Case
 from .layout import call, lines
 from .losses import Criteria

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from ..choices import FromData, Given, Idx, Npz
-from ..recipe import Recipe
-from ..sizing import way
+from ..data.sizing import way
+from ..settings.choices import FromData, Given, Idx, Npz
+from ..settings.recipe import Recipe
 from .case import Case
 from .layout import comprehension, lines
 

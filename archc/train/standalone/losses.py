@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..choices import Bce, ByTask, CrossEntropy, Dice, Heatmaps, Huber, Loss
-from ..losses import DEFAULTS
+from ..settings.choices import Bce, ByTask, CrossEntropy, Dice, Heatmaps, Huber, Loss
+from ..tasks.losses import DEFAULTS
 from .case import Case
 from .layout import call, comprehension, lines
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..choices import Step
-from ..fitting import Prepared
-from ..recipe import Recipe
+from ..data.fitting import Prepared
+from ..settings.choices import Step
+from ..settings.recipe import Recipe
 from .augmenting import augmentation
 from .case import Case
 from .epoch import groups, train_epoch

@@ -1,0 +1,1 @@
+"""What a recipe may say: typed settings, how they are read, described and spelled. No torch."""

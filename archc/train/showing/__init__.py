@@ -1,0 +1,1 @@
+"""A run as its reader sees it: progress, curves, pictures."""

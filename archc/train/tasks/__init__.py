@@ -1,0 +1,1 @@
+"""What is minimised and what is measured, by the kind of target."""

@@ -1,0 +1,1 @@
+"""Trained networks, used: measured again, asked, exported, put to images."""
