@@ -22,6 +22,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parent
@@ -40,8 +41,8 @@ class Part:
     command: tuple[str, ...]
     small: tuple[str, ...]
     limit: int
-    script: bool = True
-    """One of this folder, which takes --device and --json; else pytest."""
+    by: Literal["script", "pytest", "archc"] = "script"
+    """A script of this folder takes --device and --json."""
     data: bool = False
     """Does it train on Fashion-MNIST?"""
 
@@ -50,10 +51,11 @@ TESTS = ("tests/test_train_gpu.py", "-q", "--no-header", "-p", "no:cacheprovider
 TINY = ("train_gpu.py", "--batch=2", "--size=32", "--steps=1", "--runs=1")
 SPRINT = ("train_sprint.py", "--runs=2")
 TINY_SPRINT = ("train_sprint.py", "--runs=1", "--width=4", "--set=epochs=1", "--set=batch=200")
+FASHION = ("train", "specs/experiments/fashion.arch", "--recipe=gpu")
 MINI = '--set=data=idx("fashion-mnist-mini")'
 PARTS = (
     Part("tests", "steps wait for nothing, figures agree, runs resume bit by bit",
-         (*TESTS, "-m", "not slow"), (*TESTS, "-m", "not slow"), 150, script=False),
+         (*TESTS, "-m", "not slow"), (*TESTS, "-m", "not slow"), 150, by="pytest"),
     Part("eager", "ResNet-50 against torchvision's, archc's loop; memory against the estimate",
          ("train_gpu.py", "--parts=eager,memory"), (*TINY, "--parts=eager,memory"), 150),
     Part("compiled", "the same compiled",
@@ -69,8 +71,12 @@ PARTS = (
     Part("sprint-compiled", "the same compiled",
          (*SPRINT, "--set=compile=true"), (*TINY_SPRINT, MINI, "--set=compile=true"), 300,
          data=True),
+    Part("accuracy", "a residual net on Fashion-MNIST by its recipe for a GPU",
+         (*FASHION, "--set=compile=true"),
+         (*FASHION, MINI, "--set=width=4", "--set=epochs=1", "--set=batch=200"), 400,
+         by="archc", data=True),
     Part("tests-compiled", "compiled training against eager, resumed bit by bit",
-         (*TESTS, "-m", "slow"), (*TESTS, "-m", "slow"), 240, script=False),
+         (*TESTS, "-m", "slow"), (*TESTS, "-m", "slow"), 240, by="pytest"),
 )  # fmt: skip
 """In the order of worth."""
 
@@ -135,11 +141,16 @@ def run(part: Part, options: argparse.Namespace, seconds: float) -> str:
 def arguments(part: Part, options: argparse.Namespace) -> list[str]:
     """What Python is given."""
     command = list(part.small if options.small else part.command)
-    if not part.script:
+    if part.by == "pytest":
         return ["-m", "pytest", *command]
-    given = ["--device", options.device, "--json", str(options.out.resolve() / "figures.jsonl")]
+    given = ["--device", options.device]
     if part.data and options.data is not None:
         given += ["--set", f'data=idx("{options.data.resolve()}")']
+    if part.by == "archc":
+        number = sum(1 for _ in options.out.glob(f"{part.name}-*"))  # a run's folder is its own
+        folder = options.out.resolve() / f"{part.name}-{number}"
+        return ["-m", "archc", *command, *given, "-o", str(folder)]
+    given += ["--json", str(options.out.resolve() / "figures.jsonl")]
     return [str(BENCH / command[0]), *command[1:], *given]
 
 

@@ -101,12 +101,12 @@ def test_parts_without_time_are_named(
     assert "no part three" in capsys.readouterr().err
 
 
-def test_parts_are_scripts_that_are_there() -> None:
+def test_parts_run_what_is_there() -> None:
     options = argparse.Namespace(device="cpu", out=Path("out"), data=Path("there"), small=False)
     for part in gpu.PARTS:
         for options.small in (False, True):
             command = gpu.arguments(part, options)
-            files = [word for word in command if word.endswith(".py")]
+            files = [word for word in command if word.endswith((".py", ".arch"))]
             assert len(files) == 1
             assert (gpu.ROOT / files[0]).is_file()
             given = any("there" in word for word in command)
