@@ -26,7 +26,7 @@ from archc.recipe import Called, RecipeSpec, Setting
 from archc.source import Source, Span
 from archc.train.data.fitting import Prepared
 from archc.train.data.sources import Split
-from archc.train.device import Setup, choose
+from archc.train.device import Setup, choose, moved
 from archc.train.feed import Feed
 from archc.train.freezing import Frozen
 from archc.train.loop import Trainer, compiled
@@ -175,14 +175,6 @@ def settled(wanted: str | None, made: Recipe, steps: int) -> Setup:
     return choose(made, wanted, 3, steps)
 
 
-def placed(module: nn.Module, setup: Setup) -> nn.Module:
-    """On the device, in the layout that archc trains in."""
-    module = module.to(setup.device)
-    if setup.channels_last:
-        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return module
-
-
 def archc_epoch(
     module: nn.Module, data: Synthetic, made: Recipe, setup: Setup, fetched: bool = False
 ) -> Callable[[int], None]:
@@ -190,7 +182,7 @@ def archc_epoch(
 
     `fetched`: the data stay with the host, as those do that are too many for the device.
     """
-    module = placed(module, setup)
+    module = moved(module, setup)
     ready = data.prepared()
     heads = make_heads(made, [("logits", False)])
     _, objective = probe(module, heads, ready, setup)
@@ -206,7 +198,7 @@ def bare_epoch(
     module: nn.Module, data: Synthetic, made: Recipe, setup: Setup
 ) -> Callable[[int], None]:
     """As many steps on one batch that lies ready: forward, loss, backward, update, no more."""
-    module = placed(module, setup)
+    module = moved(module, setup)
     draw = torch.Generator().manual_seed(0)
     x = torch.rand((data.batch, *data.shape), generator=draw).to(setup.device)
     if setup.channels_last:

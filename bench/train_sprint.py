@@ -26,13 +26,13 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
-from steps import Log, common, placed, wait
+from steps import Log, common, wait
 from torch import Tensor, nn
 
 from archc.driver import Compiled, Options, compile_spec
 from archc.train.data.fitting import Prepared, prepare
 from archc.train.data.sources import load
-from archc.train.device import Setup, choose, numerics
+from archc.train.device import Setup, choose, moved, numerics
 from archc.train.freezing import Frozen
 from archc.train.loop import Trainer, compiled
 from archc.train.optim import make_groups, make_optimizer, make_rate
@@ -62,7 +62,7 @@ class Task:
         assert report is not None
         torch.manual_seed(self.recipe.seed)
         text = source(self.network.graph, report, self.network.doc)
-        return placed(instantiate(text, self.network.name), self.setup)
+        return moved(instantiate(text, self.network.name), self.setup)
 
 
 def main() -> int:

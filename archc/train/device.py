@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+from torch import nn
 
 from .errors import TrainError
 from .settings.recipe import Recipe
@@ -262,6 +263,14 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_TRIM_THRESHOLD, KEPT)
     mallopt(M_MMAP_THRESHOLD, LARGEST)
+
+
+def moved(module: nn.Module, setup: Setup) -> nn.Module:
+    """The module on the device, in its layout of memory."""
+    module = module.to(setup.device)
+    if setup.channels_last:
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
 
 
 def limit_threads(setup: Setup, macs: int) -> None:

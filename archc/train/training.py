@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from .course import Course, Result
 from .data.fitting import Prepared, prepare
 from .data.sources import load
-from .device import Setup, choose, limit_threads, memory_advice, memory_of_data, numerics
+from .device import Setup, choose, limit_threads, memory_advice, memory_of_data, moved, numerics
 from .errors import TrainError
 from .feed import Feed
 from .folder.resume import identity
@@ -73,9 +73,7 @@ def fit(
         held.enter_context(memory_advice(batch, recipe.accumulate))
         torch.manual_seed(recipe.seed)
         made = module if isinstance(module, nn.Module) else module()
-        made = made.to(setup.device)
-        if setup.channels_last:
-            made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        made = moved(made, setup)
         # a resumed run has its weights from its own state
         started = None if resume else start(made, recipe, spec_dir)
         if ranks.world > 1 and recipe.sync_batchnorm:
@@ -87,10 +85,7 @@ def fit(
         shared = 1 if recipe.sync_batchnorm else ranks.world
         check_parts(made, frozen, ready, setup, recipe, shared)
         limit_threads(setup, macs * batch // ranks.world)
-        bar = terminal if terminal is not None else sys.stderr
-        progress = Progress(out, bar, recipe.epochs * steps)
-        if not ranks.main:
-            progress = Progress(held.enter_context(open(os.devnull, "w")), None, progress.steps)
+        progress = _progress(ranks, out, terminal, recipe.epochs * steps, held)
         folder = _folder(ranks, run_dir, resume, held)
         if started is not None:
             with ranks.together():
@@ -101,8 +96,18 @@ def fit(
         record = Record(folder, network, recipe, spec_text, command or {})
         digest = hashlib.sha256((code or spec_text).encode()).hexdigest()
         same = json.loads(json.dumps(identity(recipe, digest, ready, setup, ranks)))
-        held.callback(progress.clear)
         return Course(trainer, record, progress, same).go(data, ready, resume)
+
+
+def _progress(
+    ranks: Ranks, out: TextIO, terminal: TextIO | None, steps: int, held: ExitStack
+) -> Progress:
+    """Lines to `out` and a bar to the terminal, of the main process alone."""
+    if not ranks.main:
+        return Progress(held.enter_context(open(os.devnull, "w")), None, steps)
+    progress = Progress(out, terminal if terminal is not None else sys.stderr, steps)
+    held.callback(progress.clear)
+    return progress
 
 
 def check_settings(recipe: Recipe) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from ..data.fitting import Prepared, prepare
 from ..data.sources import Split, load
-from ..device import choose, limit_threads, memory_advice, numerics
+from ..device import Setup, choose, limit_threads, memory_advice, moved, numerics
 from ..errors import TrainError
 from ..folder.rundir import unwritable, write_atomic
 from ..folder.weights import file_of, load_all
@@ -25,7 +25,7 @@ from ..settings.recipe import Recipe, plain
 from ..showing.progress import Progress, duration
 from ..showing.watching import names_of, pictures
 from ..tasks.metrics import Measured, words
-from ..tasks.objective import make_heads
+from ..tasks.objective import Head, Objective, make_heads
 from ..training import input_shape, placed, probe
 
 MOST_LISTED = 50
@@ -67,26 +67,8 @@ def evaluate(
         ready = _as_then(prepare(data, recipe, shape), recipe, settings or {}, shape)
     setup = choose(recipe, device, len(shape), steps=0)
     with numerics(setup), memory_advice(recipe.batch):
-        module = make()
         path = file_of(weights)
-        load_all(path, module)
-        module = module.to(setup.device)
-        if setup.channels_last:
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        with placed(recipe, "data"):
-            macs, objective = probe(module, heads, ready, setup)
-        limit_threads(setup, macs * recipe.batch)
-        plain = recipe.model_copy(update={"freeze": [], "ema": 0.0, "layer_lr": []})
-        trainer = Trainer(
-            module,
-            plain,
-            ready,
-            objective,
-            Frozen(module, plain),
-            setup,
-            Progress(io.StringIO(), None, 1),
-            lambda: False,
-        )
+        trainer = _trainer(make, path, heads, ready, recipe, setup)
         started = time.perf_counter()
         test = trainer.measure(trainer.test)
         seconds = time.perf_counter() - started
@@ -96,21 +78,47 @@ def evaluate(
                 f"the loss on the test set is {test.loss}",
                 notes=(f"the weights in `{path}` are finite; what they compute is not",),
             )
-        name = recipe.network or type(module).__name__
-        others = [
-            words(key, value)
-            for key, value in test.figures.items()
-            if key != objective.metric and value is not None and not key.startswith("iou_")
-        ]
+        name = recipe.network or type(trainer.module).__name__
         lines = [
-            f"{name} with {path}: {objective.words(test)} on {len(ready.test):,} test samples, "
-            f"{', '.join([*others, f'loss {test.loss:.4f}'])}",
+            f"{name} with {path}: {_figures(test, trainer.objective, len(ready.test))}",
             f"  data from {data.where}, in {duration(seconds)} on {setup.title}",
             *(f"  {note}" for note in ready.notes),
         ]
         if folder is not None:
             _draw(trainer, ready, test, f"{name}, {path.parent.name}", folder)
     return Evaluated(test, len(ready.test), (*lines, *_by_class(test, ready)))
+
+
+def _trainer(
+    make: Callable[[], nn.Module],
+    path: Path,
+    heads: Sequence[Head],
+    ready: Prepared,
+    recipe: Recipe,
+    setup: Setup,
+) -> Trainer:
+    """The network with weights of a file on the device, ready to be measured."""
+    module = make()
+    load_all(path, module)
+    module = moved(module, setup)
+    with placed(recipe, "data"):
+        macs, objective = probe(module, heads, ready, setup)
+    limit_threads(setup, macs * recipe.batch)
+    plain = recipe.model_copy(update={"freeze": [], "ema": 0.0, "layer_lr": []})
+    progress = Progress(io.StringIO(), None, 1)
+    frozen = Frozen(module, plain)
+    return Trainer(module, plain, ready, objective, frozen, setup, progress, lambda: False)
+
+
+def _figures(test: Measured, objective: Objective, count: int) -> str:
+    """The metric, on how many samples, and what else was measured."""
+    others = [
+        words(key, value)
+        for key, value in test.figures.items()
+        if key != objective.metric and value is not None and not key.startswith("iou_")
+    ]
+    more = ", ".join([*others, f"loss {test.loss:.4f}"])
+    return f"{objective.words(test)} on {count:,} test samples, {more}"
 
 
 def _as_then(
