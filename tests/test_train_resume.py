@@ -521,7 +521,7 @@ DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "augment": ({"augment": []}, "augment: [], but [shift(pixels=2), flip(p=0.5)] in the run"),
     "epochs": ({"epochs": 6}, "would have had other learning rates"),
-    "layout": ({"channels_last": True}, "channels_last: true, but false in the run"),
+    "layout": ({"channels_last": False}, "channels_last: false, but true in the run"),
 }
 
 

@@ -181,7 +181,7 @@ def test_what_only_a_gpu_sees() -> None:
     assert 'set_float32_matmul_precision("high")  # TF32' in text
     assert text.count("with mixed_precision(x.device):") == 2
     assert "torch.compile(model, dynamic=False)" in text
-    assert "x.contiguous(memory_format=torch.channels_last) if x.is_cuda else x" in text
+    assert "model = model.to(memory_format=torch.channels_last)" in text
     text = text_of("epochs = 2000  precision = fp32  compile = false  channels_last = false")
     assert "torch.backends.cudnn.allow_tf32 = False" in text
     assert "torch.backends.cudnn.benchmark = True" in text

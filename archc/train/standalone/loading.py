@@ -151,12 +151,8 @@ def normalizing(case: Case) -> str:
         number = "x.float() * slope + offset"
     elif scale != "1":
         number = f"x.float() * ({scale})"
-    last = case.recipe.channels_last if case.image else False
-    if last is True:
+    if case.image and case.recipe.channels_last is not False:
         number = f"({number}).contiguous(memory_format=torch.channels_last)"
-    elif last:
-        body.append(f"    x = {number}")
-        number = "x.contiguous(memory_format=torch.channels_last) if x.is_cuda else x"
     doc = "Numbers as the network takes them."
     if isinstance(how, FromData):
         doc = "Mean 0 and deviation 1 per channel, by the statistics of the training samples."

@@ -83,11 +83,8 @@ def _switches(case: Case) -> list[str]:
 
 def _network(case: Case) -> list[str]:
     """The network with its initial weights, and what stands beside it."""
-    layout = "model = model.to(memory_format=torch.channels_last)"
-    last = case.recipe.channels_last if case.image else False
-    placed = [f"    {layout}"]
-    if last == "auto":
-        placed = ['    if device.type == "cuda":', f"        {layout}"]
+    last = case.image and case.recipe.channels_last is not False
+    placed = ["    model = model.to(memory_format=torch.channels_last)"]
     init = ["    model.load_state_dict(torch.load(INIT, weights_only=True))"]
     return [
         "    torch.manual_seed(SEED)",
