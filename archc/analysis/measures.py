@@ -48,6 +48,7 @@ class Measures:
         self._counts: dict[tuple[int, int], Counts] = {}
         self._parts: dict[tuple[int, int], list[int]] = {}
         self._depths: dict[tuple[int, int], list[int]] = {}
+        self._through: dict[int, list[list[tuple[int, int]]]] = {}
         self._used: dict[tuple[int, int], int] = {}
         self._shared: dict[int, set[str]] = {}
         self._apart: dict[int, bool] = {}
@@ -213,6 +214,19 @@ class Measures:
             found = self._depths[key] = self.extend_depths(index, reach)
         return found
 
+    def _ways(self, index: int) -> list[list[tuple[int, int]]]:
+        """For each input of a body, the outputs that it reaches, by number, and how deep."""
+        found = self._through.get(index)
+        if found is None:
+            body = self.graph.bodies[index]
+            ends = output_values(body)
+            depths = [self.depths(index, start) for start in input_values(body)]
+            found = self._through[index] = [
+                [(i, within[end]) for i, end in enumerate(ends) if within[end] >= 0]
+                for within in depths
+            ]
+        return found
+
     def extend_depths(
         self, index: int, reach: list[int], inside: list[int] | None = None
     ) -> list[int]:
@@ -233,15 +247,11 @@ class Measures:
                 for v in node.outputs:
                     reach[v] = most
                 continue
-            inner = self.graph.bodies[node.body]
-            ends = output_values(inner)
-            best = [-1] * len(ends)
-            for v, start in zip(node.inputs, input_values(inner), strict=True):
+            best = [-1] * len(node.outputs)
+            for v, ways in zip(node.inputs, self._ways(node.body), strict=True):
                 if reach[v] >= 0:
-                    within = self.depths(node.body, start)
-                    for i, end in enumerate(ends):
-                        if within[end] >= 0:
-                            best[i] = max(best[i], reach[v] + within[end])
+                    for i, deep in ways:
+                        best[i] = max(best[i], reach[v] + deep)
             for v, most in zip(node.outputs, best, strict=True):
                 reach[v] = most
         return reach

@@ -12,7 +12,7 @@ from ..source import Span
 from ..syntax import tree
 from . import misspelt
 from . import swapped as swaps
-from .fitting import convert, typed
+from .fitting import WHOLE, convert, typed
 from .values import POISON, Callable, Fail, Tensor
 
 if TYPE_CHECKING:
@@ -310,14 +310,14 @@ def block_arguments(
             return given
         known = self.session.paired[id(args), id(params)] = Paired(args, params, by_name, pairs)
     by_name, pairs = known.by_name, known.pairs
-    given.spans.update(known.spans)
-    given.nodes.update(known.nodes)
+    given.spans, given.nodes = known.spans, known.nodes  # nobody writes to them
     for param, arg in pairs:
         try:
             value = self.eval(arg.value)
             if value is POISON:
                 raise Fail
-            self.session.handle(self.session.weight(value), arg.value.span)
+            if value.__class__ is not int:
+                self.session.handle(self.session.weight(value), arg.value.span)
             given.values[param] = value
         except Fail:
             given.broken = True
@@ -328,16 +328,12 @@ def block_arguments(
 def _convert_all(self: Expressions, name: str, given: Given, params: dict[str, tree.Param]) -> None:
     """Bring arguments to the types of their parameters; report those that do not fit."""
 
-    def fits(param: str, value: Any) -> bool:
-        return convert(value, params[param].type) is not None
-
-    def swapped(one: str, other: str) -> bool:
-        both = one in given.values and other in given.values
-        return both and fits(one, given.values[other]) and fits(other, given.values[one])
-
     wrong = []
     for param, value in given.values.items():
-        made = convert(value, params[param].type)
+        kind = params[param].type
+        if value.__class__ is int and (kind is None or kind.name in WHOLE):
+            continue  # nearly all of them
+        made = convert(value, kind)
         if made is None:
             wrong.append(param)
         else:
@@ -345,6 +341,14 @@ def _convert_all(self: Expressions, name: str, given: Given, params: dict[str, t
     if not wrong:
         return
     given.broken = True
+
+    def fits(param: str, value: Any) -> bool:
+        return convert(value, params[param].type) is not None
+
+    def swapped(one: str, other: str) -> bool:
+        both = one in given.values and other in given.values
+        return both and fits(one, given.values[other]) and fits(other, given.values[one])
+
     if not swaps.report(self.session, name, given, wrong, swapped):
         for param in wrong:
             with suppress(Fail):

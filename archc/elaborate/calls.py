@@ -95,17 +95,25 @@ def _known(
     """
     if isinstance(decl, tree.Block) and isinstance(decl.stage, (tree.Apply, tree.IfStage)):
         return None
-    whole = dict(values)
-    for param in decl.params:
-        if param.name.name not in whole:
-            if not isinstance(param.default, (tree.Number, tree.Bool)):
-                return None
-            made = convert(param.default.value, param.type)
-            if made is None:
-                return None
-            whole[param.name.name] = made[0]
+    literals = self.session.literals.get(id(decl))
+    if literals is None:
+        literals = self.session.literals[id(decl)] = _literals(decl)
+    whole = {**literals, **values}
+    if any(param.name.name not in whole for param in decl.params):
+        return None
     found = self.session.memo.get(_key(decl, whole, value, outputs))
     return found if isinstance(found, Finished) else None
+
+
+def _literals(decl: Any) -> dict[str, Any]:
+    """Defaults of parameters that are plain numbers or true or false, as their types have them."""
+    found = {}
+    for param in decl.params:
+        if isinstance(param.default, (tree.Number, tree.Bool)):
+            made = convert(param.default.value, param.type)
+            if made is not None:
+                found[param.name.name] = made[0]
+    return found
 
 
 def _key(decl: Any, values: dict[str, Any], value: Any, outputs: tree.Arg | None) -> Any:

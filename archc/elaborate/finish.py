@@ -34,6 +34,10 @@ def drop_unwanted_positions(bodies: list[Body], by_index: list[Body]) -> None:
     Callers come after callees, so going backwards every caller is settled first.
     """
     wanted: dict[int, set[int]] = {}
+    plain = {
+        index: sum(len(leaves(o.value)) for o in callee.outputs if not o.hidden)
+        for index, callee in enumerate(by_index)
+    }
     for body in reversed(bodies):
         outputs = wanted.get(id(body), set())
         shown = [o for o in body.outputs if not o.hidden]
@@ -44,30 +48,34 @@ def drop_unwanted_positions(bodies: list[Body], by_index: list[Body]) -> None:
         used.update(i for o in body.outputs for i in leaves(o.value))
         for node in body.nodes:
             if node.body >= 0:
-                callee = by_index[node.body]
-                plain = sum(len(leaves(o.value)) for o in callee.outputs if not o.hidden)
-                ports = [k for k, i in enumerate(node.outputs[plain:]) if i in used]
-                wanted.setdefault(id(callee), set()).update(ports)
+                offered = node.outputs[plain[node.body] :]
+                if offered:
+                    ports = [k for k, i in enumerate(offered) if i in used]
+                    wanted.setdefault(id(by_index[node.body]), set()).update(ports)
                 continue
             two = len(node.outputs) == 2 and _holds_positions(body, node.outputs)
             if two and node.outputs[1] not in used:
                 body.values[node.outputs[0]].positions = None
                 node.outputs = node.outputs[:1]
-    _trim_calls(bodies, by_index, wanted)
+    _trim_calls(bodies, by_index, wanted, plain)
 
 
-def _trim_calls(bodies: list[Body], by_index: list[Body], wanted: dict[int, set[int]]) -> None:
-    """Take dropped positions off the calls, and number the outputs that stay."""
+def _trim_calls(
+    bodies: list[Body], by_index: list[Body], wanted: dict[int, set[int]], plain: dict[int, int]
+) -> None:
+    """Take dropped positions off the calls, and number the outputs that stay.
+
+    `plain`: how many outputs of each body are no positions.
+    """
     for body in bodies:
         for node in body.nodes:
-            if node.body < 0:
+            if node.body < 0 or len(node.outputs) == plain[node.body]:
                 continue
-            callee = by_index[node.body]
-            plain = sum(len(leaves(o.value)) for o in callee.outputs if not o.hidden)
-            ports = wanted.get(id(callee), set())
-            kept = [i for k, i in enumerate(node.outputs[plain:]) if k in ports]
-            gone = set(node.outputs[plain:]) - set(kept)
-            node.outputs = (*node.outputs[:plain], *kept)
+            first = plain[node.body]
+            ports = wanted.get(id(by_index[node.body]), set())
+            kept = [i for k, i in enumerate(node.outputs[first:]) if k in ports]
+            gone = set(node.outputs[first:]) - set(kept)
+            node.outputs = (*node.outputs[:first], *kept)
             for port, i in enumerate(node.outputs):
                 body.values[i].port = port
             for i in node.outputs:

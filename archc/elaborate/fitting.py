@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from .expressions import Expressions
 
 
+WHOLE = frozenset(("int", "size", "float", "any"))
+"""Types that take a whole number as it is."""
+
+
 def typed(self: Expressions, value: Any, param: tree.Param, span: Span) -> Any:
     """The value as the parameter's type has it; E0304 or E0307 where it does not fit."""
     if param.type is None:
@@ -41,6 +45,8 @@ def convert(value: Any, type: tree.Type | None) -> tuple[Any] | None:
     if type is None:
         return (value,)
     name = type.name
+    if value.__class__ is int and name in WHOLE:  # nearly all of them
+        return (value,)
     if name == "list":
         if not isinstance(value, (list, tuple, range)) or type.of is None:
             return None

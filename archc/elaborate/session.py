@@ -107,6 +107,8 @@ class Session:
         """Arguments that are the same wherever they are evaluated, by operator and id."""
         self.paired: dict[tuple[int, int], Paired] = {}
         """Arguments and parameters of calls, by the ids of both."""
+        self.literals: dict[int, dict[str, Any]] = {}
+        """Defaults of parameters that are the same for all calls, by the id of the declaration."""
         self.compared: dict[int, frozenset[str]] = {}
         """The names that conditions are made of, by the id of their nodes."""
         self.misspelt: dict[tuple[str, int], tuple[Span, str | None]] = {}

@@ -86,8 +86,14 @@ class Callable:
         return f"{self.name}({', '.join(f'{k}={show(v)}' for k, v in self.args.items())})"
 
 
+PLAIN = {kind: kind.__name__ for kind in (int, bool, float, str)}
+
+
 def freeze(value: Any) -> Any:
     """A hashable key: equal for equal static values, with types told apart (1, 1.0 and true)."""
+    plain = PLAIN.get(type(value))
+    if plain is not None:  # nearly all of them
+        return (plain, value)
     if isinstance(value, (list, tuple)):
         return ("list", *map(freeze, value))
     if isinstance(value, dict):
