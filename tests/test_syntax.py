@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from archc.diagnostics import Diagnostics
 from archc.source import Source, Span
 from archc.syntax import parse, parse_expr, read, tree
+from archc.syntax.broken import parse_broken
 from archc.syntax.build import MAX_NESTING
 from archc.syntax.parser import Rejected
-from archc.syntax.recover import parse_broken
 from archc.syntax.tables import STORED, generate, grammar_path
 from archc.syntax.tokens import scan
 

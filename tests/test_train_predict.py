@@ -229,7 +229,7 @@ def test_predict_scales_what_is_larger(run: Path, capsys: pytest.CaptureFixture[
     colour = np.zeros((40, 30, 3), np.uint8)
     assert cli.main(["predict", str(run), pixels("b.png", colour)]) == 0
     said = capsys.readouterr().out
-    assert "scaled from 40×30 to the 12×12 input" in said
+    assert "40×30 images are resized to the 12×12 input" in said
     assert "made grey" in said
 
 

@@ -41,7 +41,7 @@ def _parse(source: Source, diagnostics: Diagnostics) -> tree.File:
         else:
             before = tokens.starts[0]
             return tree.File(source, docs.of_file(before), declarations, docs.all())
-    from .recover import parse_broken
+    from .broken import parse_broken
 
     return parse_broken(source, tokens, diagnostics, noticed)
 
@@ -53,7 +53,7 @@ def parse_expr(source: Source, diagnostics: Diagnostics) -> tree.Expr | None:
         value: tree.Expr = parse_plain(source, tokens, "expr")[0]
         return value
     except Rejected:
-        from .recover import broken_expression
+        from .broken import broken_expression
 
         broken_expression(source, tokens, diagnostics)
         return None

@@ -76,7 +76,7 @@ def choose(recipe: Recipe, wanted: str | None, rank: int, steps: int) -> Setup:
     `rank`: axes of the input without the batch; `steps`: of the whole run. Raises TrainError E0810.
     """
     device = find(wanted)
-    gpu, fused = device.type == "cuda", device.type in ("cuda", "cpu")
+    gpu, measured = device.type == "cuda", device.type in ("cuda", "cpu")
     cores = gpu and _has_tensor_cores(device)
     last = recipe.channels_last
     compiled = recipe.compile
@@ -85,9 +85,9 @@ def choose(recipe: Recipe, wanted: str | None, rank: int, steps: int) -> Setup:
         device=device,
         bf16=recipe.precision == "bf16" or (recipe.precision == "auto" and cores),
         tf32=cores and recipe.precision != "fp32",
-        channels_last=rank == 3 and (fused if last == "auto" else last),
+        channels_last=rank == 3 and (measured if last == "auto" else last),
         compile=pays if compiled == "auto" else compiled,
-        fused=fused,
+        fused=measured,
         deterministic=recipe.deterministic,
     )
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..data.fitting import keyed
 from ..data.images import squared
 from ..data.picture import load_image
-from ..data.sizing import way
+from ..data.sizing import Way, way
 from ..device import Setup, memory_advice
 from ..errors import TrainError, raise_all
 from ..folder.rundir import unwritable, write_atomic
@@ -179,13 +179,13 @@ def _fitted(image: Tensor, net: Trained, said: list[str]) -> tuple[Tensor, _Back
         return image, _Back((0, 0), (1, 1), size, size)
     places = net.kind in ("masks", "keypoints")
     found = way(size, target, "auto" if places and net.fit == "crop" else net.fit)
-    if found is not None and found.how != "resize":
-        said.append(found.words)
-        top, left = found.offset
-        return found.images(image[None])[0], _Back((top, left), (1, 1), size, size)
-    said.append(f"scaled from {high}×{wide} to the {target[0]}×{target[1]} input")
-    x = F.interpolate(image[None], target, mode="bilinear", antialias=True)[0]
-    return x, _Back((0, 0), (high / target[0], wide / target[1]), size, target)
+    found = found or Way("resize", size, target)
+    said.append(found.words)
+    x = found.images(image[None])[0]
+    if found.how == "resize":
+        return x, _Back((0, 0), (high / target[0], wide / target[1]), size, target)
+    top, left = found.offset
+    return x, _Back((top, left), (1, 1), size, size)
 
 
 def _through(net: Trained, x: Tensor) -> Tensor:
