@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,9 @@ def test_throughput_is_measured() -> None:
     said = run("train_throughput.py", "--runs=1", "--limit=0", "--network=LeNet5")
     assert "LeNet5" in said
     assert "share" in said
+
+
+@pytest.mark.slow
+def test_layouts_are_compared() -> None:
+    said = run("layouts.py", "--seconds=0", "--network=LeNet5")
+    assert re.search(r"^LeNet5 1x32x32 +contiguous to channels_last \d+\.\d\d$", said, re.M)

@@ -307,6 +307,7 @@ def equal_symbols(condition: Condition, names: Sequence[str]) -> dict[str, str]:
             continue
         if not all(isinstance(a, str) and a in names for a in pair):
             continue
+        # mypy cannot infer a lambda that binds the loop's variable by a default
         if decide(condition, lambda a, atom=atom: False if a == atom else None) is False:  # type: ignore[misc]
             first, second = sorted(map(str, pair), key=list(names).index)
             while first in found:

@@ -53,7 +53,7 @@ def _prepare_streams() -> None:
     if sys.stdout is None:  # closed by whoever started us: `>&-`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- likewise
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8: as they are
             stream.reconfigure(errors="surrogateescape")

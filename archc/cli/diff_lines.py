@@ -270,10 +270,10 @@ def _layers(count: int) -> str:
 def counted(changes: Iterable[Change]) -> str:
     """`3 layers added, 1 changed`, for a headline."""
     said: list[str] = []
-    kinds = [change.kind for change in changes]
+    kinds: list[str] = [change.kind for change in changes]
     words = {"follows": "with other shapes"}
     for kind in MARKS:
-        count = kinds.count(kind)  # type: ignore[arg-type]
+        count = kinds.count(kind)
         if count:
             noun = "" if said else (" layer" if count == 1 else " layers")
             said.append(f"{count:,}{noun} {words.get(kind, kind)}")

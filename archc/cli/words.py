@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..diagnostics import closest
@@ -77,8 +78,8 @@ def schema(args: argparse.Namespace) -> int:
     return 0
 
 
-def _unknown(what: str, name: str, known: object) -> int:
-    meant = closest(name, known)  # type: ignore[arg-type]
+def _unknown(what: str, name: str, known: Iterable[str]) -> int:
+    meant = closest(name, known)
     hint = f"; did you mean {meant}?" if meant else ""
     print(f"archc: no {what} {name!r}{hint}", file=sys.stderr)
     return 1

@@ -191,6 +191,7 @@ class Program:
             decl, unit, bound = unit.base(decl, session)
         values = {**bound, **_typed(session, unit, decl, settings)}
         opener = Constants(session, unit)
+        # no frame is around a network: of what opens it, only session and unit are asked
         with entered(opener, top.name.name, top.name.span):  # type: ignore[arg-type]
             frame = open_frame(opener, decl, unit, values, top)  # type: ignore[arg-type]
         session.stack.clear()

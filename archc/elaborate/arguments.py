@@ -261,6 +261,7 @@ def _initializer(self: Expressions, node: tree.Call) -> Any:
     for arg in node.args.items:
         words = init.WORDS.get(arg.name.name, ()) if arg.name is not None else ()
         bare = isinstance(arg.value, tree.Name) and arg.value.name in words
+        # `bare` has seen that it is a name
         value = arg.value.name if bare else self.eval(arg.value)  # type: ignore[union-attr]
         if arg.name is None:
             args.append(value)

@@ -264,7 +264,8 @@ def _body(
         )
     if found is None:
         raise Fail
-    return found  # type: ignore[no-any-return]
+    made: Finished = found
+    return made
 
 
 def elaborate_body(
@@ -285,6 +286,7 @@ def elaborate_body(
     )
     site, _ = session.site(decl, decl, decl.name.span)
     ordered = {p.name.name: plain(values[p.name.name]) for p in decl.params}
+    # mypy widens the three words of `kind` to str
     body = Body(decl.name.name, kind, ordered, decl.doc, site)  # type: ignore[arg-type]
     frame.builder = Builder(session, body, decl, positional=stage is not None)
     if stage is not None:

@@ -93,6 +93,7 @@ class Constructs(Stages):
                 node.count.span,
                 help="`if n > 0 then ...` leaves a stage out",
             )
+        # self is a part of Frame, which is all that it is ever mixed into
         foresee(self, node, count, node.count.span)  # type: ignore[arg-type]
 
         def run(value: Any) -> Any:

@@ -156,6 +156,7 @@ class Expressions:
         """
         elements = self.elements(over)
         if getattr(self, "builder", None) is not None:
+            # what has a builder is a Frame
             foresee(self, node, len(elements), over.span)  # type: ignore[arg-type]
         return self._rounds(targets, elements, over)
 
